@@ -1,0 +1,12 @@
+"""Every engine, in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from cartscope.tl.de._deseq2 import DESEQ2
+
+if TYPE_CHECKING:
+    from cartscope.tl.de._method import Engine
+
+DE_ENGINES: Final[dict[str, Engine]] = {engine.name: engine for engine in (DESEQ2,)}
