@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cartscope._check import one_of
+from cartscope._errors import InputError
+from cartscope.stats._arrays import (
+    ALTERNATIVES,
+    Alternative,
+    fraction,
+    group_size,
+    observations,
+    refuse_nan,
+)
+from cartscope.stats._null import rank_sum_null
+from cartscope.stats._ranks import rank_rows, tie_sizes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def smallest_p(
+    n_x: int,
+    n_y: int,
+    *,
+    alternative: Alternative = "two-sided",
+    pooled: ArrayLike | None = None,
+) -> float:
+    """Return the smallest p the exact U test can give with these group sizes.
+
+    Parameters
+    ----------
+    n_x
+        Observations in the first group.
+    n_y
+        Observations in the second group.
+    alternative
+        Of the test.
+    pooled
+        The values of both groups together, in any order: with ties among them the floor is higher.
+        Without it no ties are supposed.
+
+    Returns
+    -------
+    A p-value; 1 where the test can't reject at all.
+
+    Raises
+    ------
+    InputError
+        If a size isn't a whole number of at least 1, or ``pooled`` hasn't n_x + n_y values.
+
+    Examples
+    --------
+    >>> from cartscope.stats import smallest_p
+    >>> round(smallest_p(6, 4), 4), round(smallest_p(10, 6), 5), round(smallest_p(4, 3), 3)
+    (0.0095, 0.00025, 0.057)
+    """
+    first, second = group_size(n_x, name="n_x"), group_size(n_y, name="n_y")
+    one_of(alternative, ALTERNATIVES, name="alternative")
+    if pooled is None:
+        ways = math.comb(first + second, first)
+        return min(1.0, (2 if alternative == "two-sided" else 1) / ways)
+    values = observations(pooled, name="pooled")
+    refuse_nan(values, name="pooled")
+    if values.shape != (first + second,):
+        msg = f"pooled has shape {values.shape}; give the n_x + n_y = {first + second} values."
+        raise InputError(msg)
+    ranked = rank_rows(values[None, :])
+    ties = tie_sizes(ranked.starts[0], values.size)
+    ends = np.sort(ranked.ranks[0])
+    null = rank_sum_null(tuple(ties.tolist()), first)
+    extremes = np.array([ends[:first].sum(), ends[second:].sum()])
+    return float(null.p_value(extremes, alternative).min())
+
+
+def smallest_q(min_p: float, family_size: int, *, n_at_floor: int = 1) -> float:
+    """Return the smallest q after Benjamini-Hochberg that tests with a floor can give.
+
+    Parameters
+    ----------
+    min_p
+        Smallest p of each test, as :func:`smallest_p` gives it.
+    family_size
+        Tests adjusted together.
+    n_at_floor
+        How many of them reach the floor; the more do, the smaller q gets.
+
+    Returns
+    -------
+    A q-value, at most 1.
+
+    Raises
+    ------
+    InputError
+        If ``min_p`` is no p-value or ``n_at_floor`` exceeds the family.
+
+    Examples
+    --------
+    >>> from cartscope.stats import smallest_q
+    >>> round(smallest_q(2 / 210, 100), 3), round(smallest_q(2 / 210, 100, n_at_floor=10), 3)
+    (0.952, 0.095)
+    """
+    tests = group_size(family_size, name="family_size")
+    hits = group_size(n_at_floor, name="n_at_floor")
+    _require_p(min_p)
+    if hits > tests:
+        msg = f"n_at_floor is {hits}, more than the family of {tests} tests."
+        raise InputError(msg)
+    return min(1.0, min_p * tests / hits)
+
+
+def n_at_floor_needed(min_p: float, family_size: int, *, alpha: float = 0.05) -> int | None:
+    """Return how many tests must sit at their floor before any of them gets q below alpha.
+
+    Parameters
+    ----------
+    min_p
+        Smallest p of each test.
+    family_size
+        Tests adjusted together.
+    alpha
+        Level of q, not itself reached.
+
+    Returns
+    -------
+    A number of tests; None where even all of them at the floor don't get there.
+
+    Examples
+    --------
+    >>> from cartscope.stats import n_at_floor_needed
+    >>> n_at_floor_needed(2 / 210, 100, alpha=0.1)
+    10
+    """
+    tests = group_size(family_size, name="family_size")
+    _require_p(min_p)
+    level = fraction(alpha, name="alpha")
+    if min_p >= level:
+        return None
+    return math.floor(min_p * tests / level) + 1
+
+
+def _require_p(min_p: float) -> None:
+    if not 0 <= min_p <= 1:
+        msg = f"min_p is {min_p!r}; p-values lie between 0 and 1."
+        raise InputError(msg)
