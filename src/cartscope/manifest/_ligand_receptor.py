@@ -1,0 +1,69 @@
+"""Which ligand-receptor tables are used, and the pairs that claims name."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  (pydantic resolves annotations at run time)
+
+from pydantic import Field
+
+from cartscope.manifest._base import Model, load_toml
+
+
+class TestedWith(Model):
+    """The file whose numbers stand in the manifest."""
+
+    liana: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    pairs: dict[str, int]
+    union: int = Field(gt=0)
+
+
+class LigandReceptorResources(Model):
+    """Resources that are united."""
+
+    names: tuple[str, ...] = Field(min_length=1)
+    tested_with: TestedWith
+    why: str = Field(min_length=3)
+
+
+class LigandReceptorPair(Model):
+    """A pair that a claim names."""
+
+    ligand: str = Field(min_length=1)
+    receptor: str = Field(min_length=1)
+    databases: tuple[str, ...]
+    source: str
+    targets: tuple[str, ...] = Field(min_length=1)
+    claims: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The pair as tables of effects spell it, CXCL10_CXCR3."""
+        return f"{self.ligand}_{self.receptor}"
+
+
+class LigandReceptorManifest(Model):
+    """``ligand_receptor.toml``."""
+
+    resources: LigandReceptorResources
+    pair: tuple[LigandReceptorPair, ...] = ()
+
+
+def read_ligand_receptor(path: Path | str) -> LigandReceptorManifest:
+    """Read ``ligand_receptor.toml``.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    The validated, frozen manifest.
+
+    Raises
+    ------
+    ManifestError
+        If the file is missing or holds an unknown key or an impossible value.
+    """
+    return load_toml(path, LigandReceptorManifest)

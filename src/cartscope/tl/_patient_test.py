@@ -1,0 +1,209 @@
+"""What every test between patients shares: who is in which group, and one row a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cartscope import _check
+from cartscope import _keys as k
+from cartscope._errors import InputError
+from cartscope.stats import benjamini_hochberg, mann_whitney, smallest_p
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anndata import AnnData
+
+Contrast = tuple[str, object, object]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Units (patients) of a contrast, sorted by name."""
+
+    names: tuple[str, ...]
+    in_group: np.ndarray
+    contrast: Contrast
+    left_out: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What fills the ``contrast`` column when no name is given."""
+        factor, group, reference = self.contrast
+        return f"{factor}: {level_text(group)} against {level_text(reference)}"
+
+
+def level_text(value: object) -> str:
+    """Spell a level so that 1, 1.0 and "1" are one level."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, Real) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def patient_groups(adata: AnnData, *, contrast: Contrast, unit: str) -> Groups:
+    """Read one level per unit off the cells.
+
+    Parameters
+    ----------
+    adata
+        Cells.
+    contrast
+        ``(factor, group, reference)``: an obs column and two of its levels, compared as text.
+    unit
+        obs column that names the patients.
+
+    Returns
+    -------
+    The units that have one of the two levels; units without a level, or with a third one, are
+    ``left_out``.
+
+    Raises
+    ------
+    InputError
+        If a level occurs nowhere, both levels are the same, or a unit has more than one level.
+    """
+    factor, group, reference = _triple(contrast)
+    _check.require(adata, "obs", unit, made_by="your own code: it names the patient of each cell")
+    _check.require(adata, "obs", factor, made_by="your own code: it holds the two levels")
+    pairs = adata.obs[[unit, factor]].drop_duplicates()
+    pairs = pairs[pairs[unit].notna()]
+    pairs = pd.DataFrame(
+        {
+            "unit": [str(value) for value in pairs[unit]],
+            "level": ["" if pd.isna(v) else level_text(v) for v in pairs[factor]],
+        }
+    )
+    twice = pairs.loc[pairs["unit"].duplicated(keep=False)].groupby("unit")["level"]
+    if twice.ngroups:
+        name, levels = next(iter(twice))
+        msg = (
+            f"obs[{factor!r}] must be one value per {unit}, but {name!r} has {sorted(levels)}; "
+            "give only the cells of one time point, or a factor that describes the patient."
+        )
+        raise InputError(msg)
+    texts = (level_text(group), level_text(reference))
+    present = sorted(set(pairs["level"]) - {""})
+    for text in texts:
+        if text not in present:
+            _check.one_of(text, present, name=f"a level of contrast[{factor!r}]")
+    used = pairs[pairs["level"].isin(texts)].sort_values("unit")
+    return Groups(
+        names=tuple(used["unit"]),
+        in_group=(used["level"] == texts[0]).to_numpy(),
+        contrast=(factor, group, reference),
+        left_out=tuple(sorted(set(pairs["unit"]) - set(used["unit"]))),
+    )
+
+
+def _triple(contrast: Contrast) -> Contrast:
+    if isinstance(contrast, str) or len(contrast) != 3:  # noqa: PLR2004
+        msg = f"contrast must be (obs column, group, reference), but is {contrast!r}."
+        raise InputError(msg)
+    if level_text(contrast[1]) == level_text(contrast[2]):
+        msg = f"contrast {contrast!r} compares a level with itself; give two levels."
+        raise InputError(msg)
+    return contrast
+
+
+def car_status_of(obs: pd.DataFrame) -> str:
+    """Return the one CAR status of the cells, or "all" if there are several or none is known."""
+    if k.obs.car_status not in obs:
+        return "all"
+    values = pd.unique(obs[k.obs.car_status].dropna())
+    return str(values[0]) if len(values) == 1 else "all"
+
+
+def unit_codes(adata: AnnData, unit: str, names: Sequence[str]) -> np.ndarray:
+    """Return each cell's position in ``names``, or -1."""
+    values, levels = pd.factorize(adata.obs[unit])
+    lookup = {name: i for i, name in enumerate(names)}
+    places = np.array([lookup.get(str(level), -1) for level in levels] + [-1], dtype=np.int64)
+    return places[values]
+
+
+def rank_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+    """Return counts, medians and the exact U test of each column.
+
+    Parameters
+    ----------
+    values
+        Units x tests; nan where a unit has no value.
+    in_group
+        Which units are in the group; the others are the reference.
+
+    Returns
+    -------
+    A row per test: n_group, n_reference, median_group, median_reference, u, p_value, min_p.
+    """
+    x, y = values[in_group], values[~in_group]
+    n_x = np.isfinite(x).sum(axis=0)
+    n_y = np.isfinite(y).sum(axis=0)
+    table = pd.DataFrame(
+        {
+            "n_group": n_x,
+            "n_reference": n_y,
+            "median_group": _median(x),
+            "median_reference": _median(y),
+            "u": np.nan,
+            "p_value": np.nan,
+            "min_p": np.nan,
+        }
+    )
+    able = (n_x > 0) & (n_y > 0)
+    if able.any():
+        result = mann_whitney(x[:, able], y[:, able])
+        table.loc[able, "u"] = np.asarray(result.u, dtype=float)
+        table.loc[able, "p_value"] = np.asarray(result.p_value, dtype=float)
+        floors = {
+            (a, b): smallest_p(int(a), int(b))
+            for a, b in set(zip(n_x[able], n_y[able], strict=True))
+        }
+        table.loc[able, "min_p"] = [floors[pair] for pair in zip(n_x[able], n_y[able], strict=True)]
+    return table
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    out = np.full(values.shape[1], np.nan)
+    some = np.isfinite(values).any(axis=0)
+    if some.any():
+        out[some] = np.nanmedian(values[:, some], axis=0)
+    return out
+
+
+def adjust(table: pd.DataFrame) -> pd.DataFrame:
+    """Add fdr and family_size over the rows that have a p-value.
+
+    Parameters
+    ----------
+    table
+        Rows of one family; changed in place and returned.
+    """
+    p = table["p_value"].to_numpy(dtype=float)
+    able = np.isfinite(p)
+    fdr = np.full(p.size, np.nan)
+    if able.any():
+        fdr[able] = benjamini_hochberg(p[able])
+    table["fdr"] = fdr
+    table["family_size"] = int(able.sum())
+    return table
+
+
+def empty_reason(row_n: tuple[int, int], *, need: str) -> str:
+    """Say which group has nobody left, or nothing.
+
+    Parameters
+    ----------
+    row_n
+        Units in the group and in the reference.
+    need
+        What a unit needs to be counted.
+    """
+    sides = [name for name, n in zip(("group", "reference"), row_n, strict=True) if n == 0]
+    return f"too few cells: no patient of the {' and the '.join(sides)} has {need}" if sides else ""
