@@ -317,6 +317,8 @@ CLAIMS_DETAIL = Schema(
         **_CONTRAST,
         "population": (TEXT, "population or pair of populations"),
         "effect": (NUMBER, "signed effect, in the unit of its table"),
+        "ci_low": (NUMBER, "95% interval of the effect, lower end"),
+        "ci_high": (NUMBER, "95% interval of the effect, upper end"),
         "p_value": (NUMBER, "two-sided, unadjusted"),
         "fdr": (NUMBER, "Benjamini-Hochberg within the family"),
         **_GROUPS,
@@ -342,6 +344,21 @@ GEO_INDEX = Schema(
         "sorted": (TEXT, "true, false or empty"),
         "status": (TEXT, "used, not used or not placed"),
         "reason": (TEXT, "why it is not used, or what to write to place it"),
+    },
+)
+
+GEO_FILES = Schema(
+    "geo files",
+    {
+        "file": (TEXT, "path below the series' folder"),
+        "size": (INTEGER, "bytes"),
+        "sha256": (TEXT, "SHA-256 in hexadecimal"),
+        "status": (
+            TEXT,
+            "fetched, resumed, already there or not on the server; as recorded, recorded now, "
+            "altered, cut off, damaged or missing",
+        ),
+        "reason": (TEXT, "what is wrong, and what to do"),
     },
 )
 

@@ -1,0 +1,128 @@
+"""The sample table of one or more series on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from cartscope._errors import InputError
+from cartscope._schema import NUMBER, SAMPLES
+from cartscope.geo._inspect import index_table
+from cartscope.geo._members import Unit
+from cartscope.geo._override import override, read_user_samples
+from cartscope.geo._places import find_series
+from cartscope.geo._placing import NOT_PLACED, USED, Placed, place_series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cartscope.manifest._geo import GeoSeries
+
+
+class Indexed(NamedTuple):
+    """``samples`` as ``SAMPLES``; ``left_out`` as ``GEO_INDEX``: what is not used, and why."""
+
+    samples: pd.DataFrame
+    left_out: pd.DataFrame
+
+
+def index(
+    dest: Path | str,
+    manifests: GeoSeries | Sequence[GeoSeries],
+    *,
+    samples: pd.DataFrame | Path | str | None = None,
+) -> Indexed:
+    """Make the sample table of the series on disk; nothing is unpacked.
+
+    Parameters
+    ----------
+    dest
+        Root of the tree that ``download`` or ``simulate`` wrote, or one series' folder.
+    manifests
+        The series. One that is not on disk is left out as long as another one is there.
+    samples
+        Table, or path of a CSV, whose rows win over what was read. A row belongs to the member its
+        ``path`` names (with or without the archive and ``::``), else to the sample whose id, GSM or
+        title its ``sample_id`` is. Empty cells leave what was read. A row that belongs to no member
+        but has a path is a sample of its own; the path is relative to the CSV.
+
+    Returns
+    -------
+    The samples that are used, sorted by study and sample, and every member or sample that is not,
+    with the reason. ``path`` is relative to ``dest``; ``archive.tar::PREFIX`` means the members of
+    the archive that start so.
+
+    Raises
+    ------
+    InputError
+        If none of the series is there, or a row of ``samples`` belongs to nothing.
+    IntegrityError
+        If a file is not the one that was recorded, or an archive is damaged or unsafe.
+    """
+    series = list(manifests) if isinstance(manifests, list | tuple) else [manifests]
+    placed: list[Placed] = []
+    absent: list[InputError] = []
+    for manifest in series:
+        try:
+            find_series(dest, manifest.accession)
+        except InputError as error:
+            absent.append(error)
+            unit = Unit("", (), 0, "", "")
+            placed.append(Placed(unit, "", manifest.accession, "", NOT_PLACED, str(error)))
+        else:
+            placed += place_series(dest, manifest)
+    if samples is not None:
+        placed += override(placed, read_user_samples(samples), dest=Path(dest))
+    elif absent and len(absent) == len(series):
+        raise absent[0]
+    used = [p for p in placed if p.status == USED]
+    _make_ids_unique(used)
+    left = index_table(p for p in placed if p.status != USED)
+    return Indexed(_table(used), left)
+
+
+def _table(used: list[Placed]) -> pd.DataFrame:
+    blank = dict.fromkeys(SAMPLES.columns, "")
+    rows = [{**blank, **p.row, "path": p.path} for p in used]
+    columns = list(dict.fromkeys([*blank, *(c for row in rows for c in row)]))
+    table = pd.DataFrame(rows, columns=columns).fillna("")
+    for column, (kind, _) in SAMPLES.columns.items():
+        if kind == NUMBER:
+            table[column] = _numbers(table, column)
+    table = table.sort_values(["study", "sample_id"], kind="stable", ignore_index=True)
+    return SAMPLES.check(table)
+
+
+def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
+    numbers = pd.to_numeric(table[column].where(table[column] != "", None), errors="coerce")
+    bad = table.loc[numbers.isna() & (table[column] != ""), ["sample_id", column]]
+    if len(bad):
+        sample, value = bad.iloc[0]
+        msg = (
+            f"sample {sample!r}: {column} is {value!r}, not a number; correct it or leave it empty."
+        )
+        raise InputError(msg)
+    return numbers
+
+
+def _make_ids_unique(used: list[Placed]) -> None:
+    """Put the study before ids that two studies share, and the GSM behind those within one."""
+    for own, group in _shared(used).items():
+        if len({p.study for p in group}) > 1:
+            for p in group:
+                p.row["sample_id"] = f"{p.study}_{own}"
+    for own, group in _shared(used).items():
+        for p in group:
+            p.row["sample_id"] = f"{own}_{p.unit.gsm}" if p.unit.gsm else own
+    if twice := sorted(_shared(used)):
+        msg = f"sample ids {twice} belong to several files; tell them apart in samples.csv."
+        raise InputError(msg)
+
+
+def _shared(used: list[Placed]) -> dict[str, list[Placed]]:
+    groups: dict[str, list[Placed]] = {}
+    for p in used:
+        groups.setdefault(p.row["sample_id"], []).append(p)
+    return {own: group for own, group in groups.items() if len(group) > 1}

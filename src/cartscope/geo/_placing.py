@@ -1,0 +1,324 @@
+"""From the files of a series on disk to samples with a patient and a time point."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cartscope.geo._characteristics import read_characteristics
+from cartscope.geo._lock import LOCK_NAME, check_locked
+from cartscope.geo._members import Unit, group_members
+from cartscope.geo._places import find_series, relative_to
+from cartscope.geo._soft import SoftRecord, read_soft
+from cartscope.geo._tar import TarMember, list_members
+
+if TYPE_CHECKING:
+    from cartscope.manifest._geo import GeoSeries
+    from cartscope.manifest._titles import Reading
+
+USED: Final = "used"
+NOT_USED: Final = "not used"
+NOT_PLACED: Final = "not placed"
+# what belongs to the patient, whichever sample it is read from
+PATIENT_COLUMNS: Final = ("anakinra", "crs_grade", "nt_grade", "sex", "response")
+
+
+@dataclass
+class Placed:
+    """One unit and what it was read as; ``row`` holds columns of the sample table."""
+
+    unit: Unit
+    path: str
+    study: str
+    title: str = ""
+    status: str = NOT_PLACED
+    reason: str = ""
+    row: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def place_series(dest: Path | str, manifest: GeoSeries) -> list[Placed]:
+    """Read every unit of a series on disk by its manifest.
+
+    Parameters
+    ----------
+    dest
+        Root of the tree, or the series' folder.
+    manifest
+        The series.
+
+    Returns
+    -------
+    Every archive member and file with its status and the reason for it.
+
+    Raises
+    ------
+    InputError
+        If nothing of the series is there.
+    IntegrityError
+        If a file is not the one that was recorded, or an archive is damaged or unsafe.
+    """
+    folder = find_series(dest, manifest.accession)
+    check_locked(folder)
+    soft = _soft_samples(folder, manifest.accession)
+    placed = [
+        _place(unit, path, manifest, record=soft.get(unit.gsm))
+        for unit, path in _units(folder, manifest, dest=Path(dest))
+    ]
+    _prefer_archive(placed)
+    placed += _without_file(placed, soft, manifest)
+    _agree_within_patients(placed)
+    return placed
+
+
+def safe_id(title: str) -> str:
+    """Return a title as a name that can stand in file names and before a barcode.
+
+    Parameters
+    ----------
+    title
+        A sample's title.
+
+    Examples
+    --------
+    >>> from cartscope.geo._placing import safe_id
+    >>> safe_id("Patient 3, day +7 (PBMC)")
+    'Patient_3_day_+7_PBMC'
+    """
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", title).strip("_.") or "sample"
+
+
+def _soft_samples(folder: Path, accession: str) -> dict[str, SoftRecord]:
+    for path in (
+        folder / sub / f"{accession}_family.soft{end}"
+        for sub in ("soft", ".")
+        for end in (".gz", "")
+    ):
+        if path.is_file():
+            return {r.accession.upper(): r for r in read_soft(path).samples}
+    return {}
+
+
+def _units(folder: Path, manifest: GeoSeries, *, dest: Path) -> list[tuple[Unit, str]]:
+    """Return the units of archives, loose files and single samples, each with its path."""
+    found: list[tuple[Unit, str]] = []
+    own = {f.name.format(accession=manifest.accession) for f in manifest.file}
+    suppl = folder / "suppl" if (folder / "suppl").is_dir() else folder
+    loose: list[TarMember] = []
+    for path in sorted(p for p in suppl.iterdir() if p.is_file()):
+        if path.name.endswith("_RAW.tar"):
+            for unit in group_members(list_members(path)):
+                found.append((unit, f"{relative_to(path, dest)}::{unit.select}"))
+        elif path.name not in own and not _ours(path.name):
+            loose.append(TarMember(path.name, path.stat().st_size))
+    found += [(unit, relative_to(suppl / unit.select, dest)) for unit in group_members(loose)]
+    singles = folder / "samples"
+    if singles.is_dir():
+        files = sorted(p for p in singles.rglob("*") if p.is_file() and not _ours(p.name))
+        members = [TarMember(p.relative_to(singles).as_posix(), p.stat().st_size) for p in files]
+        found += [
+            (unit, relative_to(singles / unit.select, dest)) for unit in group_members(members)
+        ]
+    return found
+
+
+def _ours(name: str) -> bool:
+    return name.startswith((LOCK_NAME, ".")) or name.endswith(
+        (".part", ".part.json", "_family.soft.gz", "_family.soft", "filelist.txt")
+    )
+
+
+def _place(unit: Unit, path: str, manifest: GeoSeries, *, record: SoftRecord | None) -> Placed:
+    known = next((s for s in manifest.sample if s.gsm == unit.gsm), None)
+    title = (record.first("title") if record else "") or (known.title if known else "") or unit.stem
+    placed = Placed(unit, path, manifest.accession, title)
+    placed.row = {"sample_id": safe_id(title), "study": manifest.accession}
+    if unit.other:
+        placed.status, placed.reason = NOT_USED, unit.other
+        if "no known form" in unit.other:
+            placed.status = NOT_PLACED
+            placed.reason += f"; if it is a count matrix, {_row_for(placed)}"
+        return placed
+    if record and known and _bare(record.first("title")) != _bare(known.title):
+        placed.reason = (
+            f"SOFT calls {unit.gsm} {record.first('title')!r}, {manifest.accession}.toml "
+            f"{known.title!r}; correct [[sample]] there, or {_row_for(placed)}"
+        )
+        return placed
+    reading, clash = _read_both(manifest, title, unit.stem if unit.stem != title else "")
+    product = _product(manifest, placed, patient=reading.patient)
+    _fill(placed, manifest, reading, product=product or "")
+    _add_characteristics(placed, manifest, record)
+    _judge(placed, manifest, (reading, clash, product))
+    return placed
+
+
+def _bare(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", title.lower())
+
+
+def _read_both(manifest: GeoSeries, title: str, stem: str) -> tuple[Reading, list[str]]:
+    """Read the title, let the file's name fill what it does not say, and note where they differ."""
+    reading = manifest.read(title)
+    if not stem:
+        return reading, []
+    other = manifest.read(stem)
+    clash = [
+        f"{column}: title {getattr(reading, column)}, file name {getattr(other, column)}"
+        for column in ("patient", "timepoint", "sorted")
+        if getattr(reading, column)
+        and getattr(other, column)
+        and getattr(reading, column) != getattr(other, column)
+    ]
+    taken = {
+        column: getattr(other, column)
+        for column in ("patient", "timepoint", "sorted", "anakinra")
+        if not getattr(reading, column) and getattr(other, column)
+    }
+    unsure = {*reading.unconfirmed, *(c for c in taken if c in other.unconfirmed)}
+    # a title that is ambiguous on a column stays so, whatever the file is called
+    taken = {c: v for c, v in taken.items() if not any(a.startswith(c) for a in reading.ambiguous)}
+    return reading.model_copy(update={**taken, "unconfirmed": tuple(sorted(unsure))}), clash
+
+
+def _product(manifest: GeoSeries, placed: Placed, *, patient: str) -> str | None:
+    """Return the sample's product; None when the manifest knows its patients and this is none."""
+    for sample in manifest.sample:
+        if sample.gsm == placed.unit.gsm or sample.title == placed.title:
+            return sample.product or manifest.product
+    known = {s.patient: s.product for s in manifest.sample}
+    if not known or not patient:
+        return manifest.product
+    return known.get(patient)
+
+
+def _fill(placed: Placed, manifest: GeoSeries, reading: Reading, *, product: str) -> None:
+    row = placed.row
+    if reading.patient:
+        row["patient"] = manifest.patient_id(reading.patient)
+    if reading.timepoint:
+        row["timepoint"] = reading.timepoint
+        day = manifest.timepoint[reading.timepoint].day
+        if day is not None:
+            row["day"] = f"{day:g}"
+    row["sorted"] = reading.sorted
+    row["product"] = product
+    row["car_features"] = " ".join(manifest.car_features(product))
+    row["anakinra"] = reading.anakinra
+    if manifest.anakinra is not None:
+        row["anakinra"] = str(manifest.anakinra).lower()
+    row.update(manifest.facts_of(placed.title, reading.patient))
+    if reading.unconfirmed:
+        placed.notes.append(f"read by unconfirmed patterns: {', '.join(reading.unconfirmed)}")
+
+
+def _add_characteristics(placed: Placed, manifest: GeoSeries, record: SoftRecord | None) -> None:
+    if record is None:
+        return
+    found, notes = read_characteristics(record.characteristics)
+    placed.notes += [f"SOFT: {note}" for note in notes]
+    for column, value in found.items():
+        before = placed.row.get(column, "")
+        if before and before != value:
+            placed.notes.append(f"SOFT says {column} = {value}, title or manifest {before}")
+            if column == "anakinra" and manifest.anakinra is not None:
+                continue
+        placed.row[column] = value
+
+
+def _judge(
+    placed: Placed, manifest: GeoSeries, read: tuple[Reading, list[str], str | None]
+) -> None:
+    reading, clash, product = read
+    unit = placed.unit
+    why = manifest.why_not_used(placed.title, product or "")
+    missing = [c for c in ("patient", "timepoint", "sorted") if not getattr(reading, c)]
+    if why:
+        placed.status, placed.reason = NOT_USED, why
+    elif unit.problem:
+        placed.reason = f"{unit.problem}; get the archive again"
+    elif clash:
+        placed.reason = f"title and file name disagree ({'; '.join(clash)}); {_row_for(placed)}"
+    elif missing:
+        doubt = [a for a in reading.ambiguous if a.split(":")[0] in missing]
+        what = (
+            f"the patterns disagree on {'; '.join(doubt)}"
+            if doubt
+            else f"no pattern reads {', '.join(missing)} from {placed.title!r}"
+        )
+        placed.reason = (
+            f"{what}; {_row_for(placed)}, or correct a [[pattern]] in {manifest.accession}.toml"
+        )
+    elif product is None:
+        placed.reason = (
+            f"patient {reading.patient} is none of those that {manifest.accession}.toml lists; "
+            f"{_row_for(placed)}, or add a [[sample]] there"
+        )
+    else:
+        placed.status = USED
+        placed.reason = "; ".join(placed.notes)
+
+
+def _row_for(placed: Placed) -> str:
+    unit = placed.unit
+    return (
+        f"add to samples.csv a row with sample_id {placed.row['sample_id']}, "
+        f"path {unit.select or unit.members[0]}, patient, timepoint and sorted"
+    )
+
+
+def _prefer_archive(placed: list[Placed]) -> None:
+    """Where a sample stands in the archive and as a file of its own, the archive counts."""
+    inside = {p.unit.gsm for p in placed if p.unit.gsm and "::" in p.path and p.status == USED}
+    for p in placed:
+        if p.status == USED and "::" not in p.path and p.unit.gsm in inside:
+            p.status, p.reason = NOT_USED, "the archive holds this sample too"
+    seen: dict[str, Placed] = {}
+    for p in placed:
+        if p.status != USED or not p.unit.gsm:
+            continue
+        first = seen.setdefault(p.unit.gsm, p)
+        if first is not p:
+            p.status = NOT_PLACED
+            p.reason = (
+                f"{p.unit.gsm} has another matrix, {first.unit.select!r}, which is used; if this "
+                f"is another library, {_row_for(p)}"
+            )
+
+
+def _without_file(
+    placed: list[Placed], soft: dict[str, SoftRecord], manifest: GeoSeries
+) -> list[Placed]:
+    have = {p.unit.gsm for p in placed}
+    rows = []
+    for gsm, record in soft.items():
+        if gsm in have:
+            continue
+        title = record.first("title")
+        unit = Unit("", (), 0, gsm, "")
+        reason = "no file of this sample is here: not fetched, or only in dbGaP or SRA"
+        values = {"sample_id": safe_id(title), "study": manifest.accession}
+        rows.append(Placed(unit, "", manifest.accession, title, NOT_USED, reason, values))
+    return rows
+
+
+def _agree_within_patients(placed: list[Placed]) -> None:
+    """Give a patient's samples the patient's values; where they differ the value is unknown."""
+    by_patient: dict[str, list[Placed]] = {}
+    for p in placed:
+        if p.status == USED:
+            by_patient.setdefault(p.row["patient"], []).append(p)
+    for patient, samples in by_patient.items():
+        for column in PATIENT_COLUMNS:
+            found = sorted({s.row.get(column, "") for s in samples} - {""})
+            if len(found) > 1:
+                note = (
+                    f"samples of {patient} differ in {column} ({' or '.join(found)}): unknown; "
+                    "give it in samples.csv"
+                )
+            for s in samples:
+                s.row[column] = found[0] if len(found) == 1 else ""
+                if len(found) > 1:
+                    s.reason = "; ".join(x for x in (s.reason, note) if x)
