@@ -1,0 +1,190 @@
+"""Which files of a folder or an archive make one sample."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from cartscope._errors import InputError
+from cartscope.io._sources import (
+    INSIDE,
+    TAR_SUFFIXES,
+    Member,
+    from_disk,
+    list_folder,
+    list_tar,
+)
+
+Kind = Literal["triplet", "h5", "h5ad", "tar", "dense"]
+_ROLE = re.compile(
+    r"^(?P<prefix>.*?)(?P<role>matrix|barcodes|features|genes)\.(?:mtx|tsv|txt|csv)(?:\.gz)?$",
+    re.IGNORECASE,
+)
+_DENSE = re.compile(r"\.(?:csv|tsv|txt)(?:\.gz)?$", re.IGNORECASE)
+_SHOWN = 8  # names listed in a message
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The files of one sample: a triplet by role, or a single file under ``"file"``."""
+
+    kind: Kind
+    name: str
+    files: dict[str, Member]
+    label: str
+
+
+def units_of(members: list[Member], *, dense: bool = True) -> list[Unit]:
+    """Group files into samples, by name.
+
+    Parameters
+    ----------
+    members
+        Files of one folder or archive.
+    dense
+        Whether a csv, tsv or txt that is part of no triplet counts as a sample.
+    """
+    triplets: dict[str, dict[str, Member]] = {}
+    single: list[Unit] = []
+    loose: list[Unit] = []
+    for member in members:
+        role = _ROLE.match(member.base)
+        lower = member.base.lower()
+        if role and (role["role"].lower() == "matrix") == (".mtx" in lower):
+            folder = PurePosixPath(member.name).parent.as_posix()
+            prefix = role["prefix"] if folder == "." else f"{folder}/{role['prefix']}"
+            kind = role["role"].lower().replace("genes", "features")
+            _place(triplets.setdefault(prefix, {}), kind, member)
+        elif lower.endswith(".h5ad"):
+            single.append(Unit("h5ad", member.name, {"file": member}, member.label))
+        elif lower.endswith((".h5", ".hdf5")) and "molecule_info" not in lower:
+            single.append(Unit("h5", member.name, {"file": member}, member.label))
+        elif lower.endswith(TAR_SUFFIXES):
+            single.append(Unit("tar", member.name, {"file": member}, member.label))
+        elif _DENSE.search(lower):
+            loose.append(Unit("dense", member.name, {"file": member}, member.label))
+    whole = [
+        Unit("triplet", prefix, files, files["matrix"].label)
+        for prefix, files in triplets.items()
+        if "matrix" in files
+    ]
+    found = whole + single
+    if not found and dense:
+        found = loose
+    return sorted(found, key=lambda unit: unit.name)
+
+
+def _place(files: dict[str, Member], role: str, member: Member) -> None:
+    if role not in files:
+        files[role] = member
+        return
+    # the same file twice, plain and gzipped, is common; anything else is two samples in one place
+    names = {files[role].base.removesuffix(".gz"), member.base.removesuffix(".gz")}
+    if len(names) > 1:
+        msg = (
+            f"{member.label}: {files[role].base!r} and {member.base!r} could both be the {role} of "
+            "one sample; keep one of them."
+        )
+        raise InputError(msg)
+
+
+def find_unit(path: str | Path) -> Unit:
+    """Return the one sample that a path means.
+
+    Parameters
+    ----------
+    path
+        Any form that :func:`read_10x` documents.
+    """
+    text = str(path)
+    outer, *inner = text.split(INSIDE)
+    unit = _find_on_disk(Path(outer), has_inner=bool(inner))
+    for selector in inner:
+        if unit.kind != "tar":
+            msg = f"{unit.label}: is no tar archive, so {selector!r} cannot be looked up in it."
+            raise InputError(msg)
+        unit = _select(units_of(list_tar(unit.files["file"])), selector, unit.label)
+    while unit.kind == "tar":
+        inside = units_of(list_tar(unit.files["file"]))
+        unit = _only(inside, unit.label, f"name one, as {text}{INSIDE}NAME")
+    return unit
+
+
+def _find_on_disk(path: Path, *, has_inner: bool) -> Unit:
+    if path.is_dir():
+        units = units_of(list_folder(path, deep=False)) or units_of(list_folder(path, deep=True))
+        return _only(units, str(path), f"name one, as {path / 'NAME'}")
+    if path.is_file():
+        beside = [from_disk(path)]
+        if _ROLE.match(path.name):
+            beside = list_folder(path.parent, deep=False)
+            beside = [m for m in beside if _ROLE.match(m.base)]
+            for unit in units_of(beside):
+                if any(m.base == path.name for m in unit.files.values()):
+                    return unit
+        units = units_of(beside)
+        if units:
+            return units[0]
+        msg = (
+            f"{path}: is of no known form; give a folder, .h5, .h5ad, .tar, .tar.gz, matrix.mtx, "
+            "or a csv, tsv or txt of counts."
+        )
+        raise InputError(msg)
+    if not path.parent.is_dir() or has_inner:
+        msg = f"{path}: no such file or folder; check the path."
+        raise InputError(msg)
+    units = units_of(list_folder(path.parent, deep=False), dense=False)
+    return _select(units, path.name, str(path.parent))
+
+
+def _bare(name: str) -> str:
+    return name.rstrip("._-/")
+
+
+def _select(units: list[Unit], selector: str, where: str) -> Unit:
+    full = [u for u in units if _bare(u.name) == _bare(selector)]
+    base = [u for u in units if _bare(PurePosixPath(u.name).name) == _bare(selector)]
+    starts = [u for u in units if u.name.startswith(selector)]
+    # GSM1_P1 means GSM1_P1.tar.gz before it means GSM1_P10.tar.gz
+    clean = [u for u in starts if not u.name[len(selector) :][:1].isalnum()]
+    inside = [u for u in units if f"/{_bare(selector)}" in f"/{u.name}"]
+    for chosen in (full, base, clean, starts, inside):
+        if chosen:
+            return _only(chosen, f"{where}{INSIDE}{selector}", "give more of the name")
+    names = [u.name for u in units]
+    near = get_close_matches(selector, names, n=3, cutoff=0.5) or names[:_SHOWN]
+    msg = f"{where}: has no sample {selector!r}; " + (
+        f"near or first of {len(names)}: {near}." if names else "it holds no matrix at all."
+    )
+    raise InputError(msg)
+
+
+def _only(units: list[Unit], where: str, cure: str) -> Unit:
+    if len(units) > 1:
+        units = _prefer_filtered(units)
+    if len(units) == 1:
+        return units[0]
+    if not units:
+        msg = (
+            f"{where}: holds no matrix; expected a triplet (matrix.mtx, barcodes.tsv, features.tsv "
+            "or genes.tsv, any prefix, gzipped or not), .h5, .h5ad or a table of counts."
+        )
+        raise InputError(msg)
+    names = [u.name for u in units]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    msg = f"{where}: holds {len(names)} samples, {names[:_SHOWN]}{more}; {cure}."
+    raise InputError(msg)
+
+
+def _prefer_filtered(units: list[Unit]) -> list[Unit]:
+    # a Cell Ranger outs/ folder holds the same library filtered and raw, as .h5 and as a triplet
+    called = [u for u in units if not re.search(r"raw_(feature|gene)_bc_matri", u.name)]
+    filtered = [u for u in called if re.search(r"filtered_(feature|gene)_bc_matri", u.name)]
+    if len(filtered) == len(called) > 1:
+        h5 = [u for u in filtered if u.kind == "h5"]
+        if len(h5) == 1:
+            return h5
+    return called or units
