@@ -23,6 +23,7 @@ class obs:  # noqa: N801  (reads as adata.obs)
     nt_grade: Final = "nt_grade"
     response: Final = "response"
     sex: Final = "sex"
+    sex_inferred: Final = "sex_inferred"
     tocilizumab_before_sample: Final = "tocilizumab_before_sample"
     steroid_before_sample: Final = "steroid_before_sample"
     # QC, scanpy's names where scanpy has one
@@ -95,6 +96,8 @@ class uns:  # noqa: N801
     # entries of uns["cartscope"]
     simulated: Final = "simulated"
     car_features: Final = "car_features"
+    car_features_by_sample: Final = "car_features_by_sample"
+    ingest: Final = "ingest"
 
 
 class timepoints:  # noqa: N801
