@@ -1,0 +1,176 @@
+"""A whole study in GEO's layout, with the truth beside it."""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from cartscope import _keys as k
+from cartscope._errors import InputError
+from cartscope.simulate._deal import PAPER_TOTAL, library_sizes
+from cartscope.simulate._design import COMPARATOR, NEW, Library, libraries, patients
+from cartscope.simulate._effects import effects_table, genes_table
+from cartscope.simulate._library import simulate_library
+from cartscope.simulate._write import _gzip, features_text, member_name, write_library, write_series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def simulate(
+    out: Path | str,
+    *,
+    cells: int | Literal["paper"] = 20_000,
+    seed: int = 0,
+    null: bool = False,
+    effect: float = 1.0,
+    failed_library: bool = False,
+    n_jobs: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> None:
+    """Write a simulated study in the layout of GEO's series, with the truth about every cell.
+
+    Parameters
+    ----------
+    out
+        Folder to write. Gets ``geo/series/...`` (RAW.tar, filelist.txt, SOFT family file of both
+        series), ``truth/`` (cells.csv.gz, samples.csv, effects.csv, genes.csv), ``grades.csv``.
+        Files of an earlier simulation there are replaced.
+    cells
+        Sound cells of the whole study, 1,000 or more, or ``"paper"`` for the published 205,873.
+        Doublets, dying cells and nearly empty droplets, about a tenth, come on top.
+    seed
+        The same seed gives the same bytes, whatever ``n_jobs`` is.
+    null
+        Plant no effect. Expansion still differs by CRS grade, without any effect in CAR-negative
+        T cells: what undetected CAR T cells can do to a comparison is to be seen.
+    effect
+        Factor on the strength of every planted effect.
+    failed_library
+        Make one CAR-sorted library fail.
+    n_jobs
+        Libraries drawn at a time.
+    progress
+        Called with libraries done, libraries in all, and the name of the last.
+
+    Raises
+    ------
+    InputError
+        If an argument is impossible.
+
+    Examples
+    --------
+    >>> import cartscope as cs
+    >>> cs.simulate.simulate("study", cells=2000)  # doctest: +SKIP
+    """
+    total, strength = _arguments(cells, effect=effect, null=null, n_jobs=n_jobs)
+    out = Path(out)
+    sizes = library_sizes(total, random_state=seed, failed_library=failed_library)
+    every = libraries(failed_library=failed_library)
+    features = _gzip(features_text())
+    (out / "truth").mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, object]] = []
+    with (
+        tempfile.TemporaryDirectory(dir=out, prefix=".partial-") as scratch,
+        (out / "truth" / "cells.csv.gz").open("wb") as raw,
+        gzip.GzipFile("", "wb", 4, raw, mtime=0) as cells_file,
+        ThreadPoolExecutor(n_jobs) as pool,
+    ):
+
+        def work(lib: Library) -> tuple[Library, Path, pd.DataFrame, float]:
+            made = simulate_library(lib, sizes[lib.sample_id], strength=strength, random_state=seed)
+            path = Path(scratch) / member_name(lib)
+            write_library(
+                path,
+                lib,
+                counts=made.counts,
+                barcodes=made.truth["barcode"].to_numpy(),
+                features=features,
+            )
+            return lib, path, made.truth, made.ambient_share
+
+        def stream_of(accession: str) -> Iterator[tuple[Library, Path]]:
+            mine = [lib for lib in every if lib.patient.study == accession]
+            for lib, path, truth, ambient in _in_order(pool, work, mine, ahead=n_jobs + 1):
+                text = truth.to_csv(index=False, header=not rows)
+                cells_file.write(text.encode())
+                rows.append(_sample_row(lib, truth, ambient=ambient))
+                if progress is not None:
+                    progress(len(rows), len(every), lib.sample_id)
+                yield lib, path
+
+        for accession in (NEW, COMPARATOR):
+            write_series(out, accession, stream_of(accession))
+    samples = pd.DataFrame(rows)
+    samples.to_csv(out / "truth" / "samples.csv", index=False)
+    effects_table(strength).to_csv(out / "truth" / "effects.csv", index=False)
+    genes_table(strength).to_csv(out / "truth" / "genes.csv", index=False)
+    grades_table().to_csv(out / "grades.csv", index=False)
+
+
+def _arguments(cells: int | str, *, effect: float, null: bool, n_jobs: int) -> tuple[int, float]:
+    if isinstance(cells, str):
+        if cells != "paper":
+            msg = f"cells: {cells!r} is neither a number nor 'paper'."
+            raise InputError(msg)
+        cells = PAPER_TOTAL
+    if not effect >= 0:
+        msg = f"effect: {effect} is not a strength; give 0 or above (1 is as published)."
+        raise InputError(msg)
+    if n_jobs < 1:
+        msg = f"n_jobs: {n_jobs} workers cannot work; give 1 or more."
+        raise InputError(msg)
+    return int(cells), 0.0 if null else float(effect)
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Callable, items: list, *, ahead: int) -> Iterator:
+    """Map with at most ``ahead`` results waiting, so that memory and disk stay bounded."""
+    waiting: deque[Future] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _sample_row(lib: Library, truth: pd.DataFrame, *, ambient: float) -> dict[str, object]:
+    p = lib.patient
+    sound = truth[~truth["doublet"] & (truth["damage"] == "")]
+    t_cells = sound[sound["cell_type"] == "T"]
+    day7 = lib.timepoint == k.timepoints.day7
+    return {
+        "sample_id": lib.sample_id,
+        "gsm": lib.gsm,
+        "patient": p.name,
+        "study": p.study,
+        "timepoint": lib.timepoint,
+        "day": 7 if day7 else 0,
+        "sorted": lib.sorted,
+        "product": "axi-cel",
+        "anakinra": p.anakinra,
+        "crs_grade": p.crs,
+        "nt_grade": p.nt,
+        "sex": p.sex,
+        "pool": lib.pool,
+        "channel": lib.channel,
+        "tocilizumab_before_sample": p.tocilizumab and day7,
+        "steroid_before_sample": p.steroid and day7,
+        "n_droplets": len(truth),
+        "n_sound": len(sound),
+        "car_share_of_t": round(float(t_cells["car"].mean()), 4) if len(t_cells) else float("nan"),
+        "ambient_share": round(ambient, 5),
+        "failed": lib.failed,
+    }
+
+
+def grades_table() -> pd.DataFrame:
+    """Return simulated grades in the form of a user's ``grades.csv``; the scale says SIMULATED."""
+    rows = [(p.name, p.crs, p.nt, "SIMULATED") for p in patients()]
+    return pd.DataFrame(rows, columns=["patient", "crs_grade", "nt_grade", "scale"])
