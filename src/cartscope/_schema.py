@@ -223,6 +223,34 @@ FRACTIONS = Schema(
     },
 )
 
+PATIENT_SHARES = Schema(
+    "patients",
+    {
+        **_CONTRAST,
+        "side": (TEXT, "group or reference"),
+        "patient": (TEXT, "patient"),
+        "population": (TEXT, "cell type or T-cell subset"),
+        "car_status": (TEXT, "positive, negative, unknown or all"),
+        "fraction": (NUMBER, "0-1"),
+        "n": (INTEGER, "cells in the numerator"),
+        "n_cells": (INTEGER, "cells in the denominator"),
+    },
+)
+
+EXPRESSION = Schema(
+    "expression.csv",
+    {
+        "gene": (TEXT, "symbol"),
+        "cell_type": (TEXT, "cell type"),
+        "t_subset": (TEXT, "T-cell subset; empty for other cells"),
+        "car_status": (TEXT, "positive, negative or unknown"),
+        "timepoint": (TEXT, "time point"),
+        "mean": (NUMBER, "mean log1p of 10,000-normalised counts"),
+        "share": (NUMBER, "cells with at least one count, 0-1"),
+        "n_cells": (INTEGER, "cells"),
+    },
+)
+
 DE = Schema(
     "de.csv",
     {
@@ -237,6 +265,19 @@ DE = Schema(
         "reason": (TEXT, "why a value is missing"),
     },
     optional=frozenset({"reason"}),
+)
+
+ESTIMABILITY = Schema(
+    "estimability.csv",
+    {
+        "design": (TEXT, "formula"),
+        "contrast": (TEXT, "plain name of the contrast, empty for the design alone"),
+        "kind": (TEXT, "cell, aliased, coefficient, contrast, not separable or blurred by"),
+        "name": (TEXT, "cell, coefficient, contrast or term"),
+        "n_patients": (INTEGER, "patients in the cell or with a weight; -1 where it has no meaning"),
+        "patients": (TEXT, "who they are"),
+        "note": (TEXT, "what is wrong, or who has weight 0"),
+    },
 )
 
 GSEA = Schema(
@@ -369,9 +410,14 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "composition": COMPOSITION,
     "cycling": CYCLING,
     "de": DE,
+    "estimability": ESTIMABILITY,
     "gsea": GSEA,
     "ligrec": LIGREC,
     "contrasts": CONTRASTS,
+    "samples": SAMPLES,
+    "composition_patients": PATIENT_SHARES,
+    "cycling_patients": PATIENT_SHARES,
+    "expression": EXPRESSION,
     "claims": CLAIMS,
     "claims_detail": CLAIMS_DETAIL,
 }

@@ -1,6 +1,7 @@
 """Differential expression between patients: engines, designs and what they can estimate."""
 
 from cartscope.tl.de._engines import DE_ENGINES
+from cartscope.tl.de._estimability import EstimabilityReport, estimability
 from cartscope.tl.de._run import (
     DifferentialExpressionFit,
     differential_expression,
@@ -10,6 +11,8 @@ from cartscope.tl.de._run import (
 __all__ = [
     "DE_ENGINES",
     "DifferentialExpressionFit",
+    "EstimabilityReport",
     "differential_expression",
+    "estimability",
     "fit_differential_expression",
 ]

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
+from cartscope._check import one_of
+from cartscope._errors import InputError
+from cartscope.tl.de._filtering import adjust, filtered_fdr
 from cartscope.tl.de._method import CountTable, Engine
 
 if TYPE_CHECKING:
-    from cartscope.tl.de._design import Design, ResolvedContrast
+    from cartscope.tl.de._trend import Trend
+
+_log = logging.getLogger(__name__)
+_LN2 = float(np.log(2))
 
 
 @dataclass(frozen=True)
@@ -22,34 +30,162 @@ class DeseqOptions:
     alpha: float = 0.1
     cooks: bool = True
     independent_filtering: bool = True
+    size_factors: Literal["ratio", "poscounts"] = "ratio"
     n_jobs: int = 1
 
 
-def fit(table: CountTable, design: Design, options: DeseqOptions) -> Any:
-    """Fit the model once; see :class:`Engine`."""
+@dataclass(frozen=True)
+class DeseqState:
+    """What a fit leaves behind; coefficients and their likelihood are on the natural log scale."""
+
+    counts: np.ndarray  # genes x samples, count outliers as given
+    matrix: np.ndarray
+    size_factors: np.ndarray
+    base_mean: np.ndarray
+    betas: np.ndarray  # genes x coefficients, nan for genes without counts
+    dispersions: np.ndarray
+    genewise: np.ndarray
+    fitted: np.ndarray
+    prior_variance: float
+    outlying: np.ndarray  # Cook's distance too large
+    emptied: np.ndarray  # nothing left once outliers were replaced
+    replaced: np.ndarray
+    converged: np.ndarray
+    trend: Trend | None
+    shipped: Any = None  # PyDESeq2's own data set where its own answers are wanted
+
+
+def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqState:
+    """Fit the model of one design to every gene; see :class:`Engine`."""
     from anndata import AnnData
-    from pydeseq2.dds import DeseqDataSet
+    from threadpoolctl import threadpool_limits
 
-    matrix = pd.DataFrame(design.matrix, index=table.samples, columns=list(design.names))
+    one_of(options.size_factors, ("ratio", "poscounts"), name="size_factors")
+    if not 0 < options.alpha < 1:
+        msg = f"alpha is {options.alpha!r}, but must be between 0 and 1."
+        raise InputError(msg)
+    counts = table.counts
+    _require_size_factors(table, options)
+    names = [f"coefficient {i}" for i in range(matrix.shape[1])]
     adata = AnnData(
-        table.counts.astype(np.int64),
+        counts.astype(np.int64),
         obs=pd.DataFrame(index=table.samples),
-        var=pd.DataFrame(index=table.genes),
+        var=pd.DataFrame(index=pd.RangeIndex(counts.shape[1]).astype(str)),
     )
-    dds = DeseqDataSet(
-        adata=adata, design=matrix, quiet=True, n_cpus=options.n_jobs, refit_cooks=options.cooks
+    arguments: dict[str, Any] = {
+        "adata": adata,
+        "design": pd.DataFrame(matrix, index=table.samples, columns=names),
+        "size_factors_fit_type": options.size_factors,
+        "refit_cooks": options.cooks,
+        "quiet": True,
+    }
+    with threadpool_limits(limits=1, user_api="blas"):
+        if options.r_faithful:
+            from cartscope.tl.de._faithful import BatchedInference, FaithfulDataSet
+
+            inference = BatchedInference(n_cpus=options.n_jobs)
+            dds = FaithfulDataSet(**arguments, inference=inference)
+        else:
+            from pydeseq2.dds import DeseqDataSet
+
+            dds = DeseqDataSet(**arguments, n_cpus=options.n_jobs)
+        dds.deseq2()
+    var = dds.var
+    no = np.zeros(dds.n_vars, dtype=bool)
+    emptied = var["emptied"].to_numpy() if "emptied" in var else no
+    return DeseqState(
+        counts=np.ascontiguousarray(counts.T),
+        matrix=np.ascontiguousarray(matrix),
+        size_factors=dds.obs["size_factors"].to_numpy(dtype=np.float64),
+        base_mean=var["_normed_means"].to_numpy(dtype=np.float64),
+        betas=np.ascontiguousarray(dds.varm["LFC"].to_numpy(dtype=np.float64)),
+        dispersions=var["dispersions"].to_numpy(dtype=np.float64),
+        genewise=var["genewise_dispersions"].to_numpy(dtype=np.float64),
+        fitted=var["fitted_dispersions"].to_numpy(dtype=np.float64),
+        prior_variance=float(dds.uns["prior_disp_var"]),
+        outlying=np.asarray(dds.cooks_outlier(), dtype=bool) if options.cooks else no,
+        emptied=emptied,
+        replaced=var["replaced"].to_numpy(dtype=bool) if "replaced" in var else no,
+        converged=var["_LFC_converged"].fillna(value=True).to_numpy(dtype=bool),
+        trend=getattr(dds, "trend", None),
+        shipped=None if options.r_faithful else dds,
     )
-    dds.deseq2()
-    return dds
 
 
-def test(dds: Any, contrast: ResolvedContrast, options: DeseqOptions) -> pd.DataFrame:
+def test(state: DeseqState, contrast: np.ndarray, options: DeseqOptions) -> pd.DataFrame:
     """Test one contrast on the fit; see :class:`Engine`."""
+    if state.shipped is not None:
+        return _test_as_shipped(state, contrast, options)
+    log2_fc, se = effect(state, contrast)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stat = log2_fc / se
+    p = 2 * norm.sf(np.abs(stat))
+    for values, empty in ((log2_fc, 0.0), (se, 0.0), (stat, 0.0), (p, 1.0)):
+        values[state.emptied] = empty
+    p[state.outlying] = np.nan
+    reason = np.full(p.shape, "", dtype=object)
+    if options.independent_filtering:
+        fdr, cutoff = filtered_fdr(p, state.base_mean, options.alpha)
+        reason[~np.isnan(p) & np.isnan(fdr)] = f"mean count below {cutoff:.3g}: filtered"
+    else:
+        fdr = adjust(p)
+    reason[state.outlying] = "count outlier: Cook's distance"
+    reason[np.isnan(state.betas[:, 0])] = "no counts"
+    return pd.DataFrame(
+        {
+            "base_mean": state.base_mean,
+            "log2_fc": log2_fc,
+            "se": se,
+            "stat": stat,
+            "p_value": p,
+            "fdr": fdr,
+            "reason": reason,
+        }
+    )
+
+
+def effect(state: DeseqState, contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log2 fold change of a contrast and its standard error, per gene.
+
+    Parameters
+    ----------
+    state
+        From :func:`fit`.
+    contrast
+        Over the columns that were fitted.
+    """
+    from cartscope.tl.de._faithful import MIN_MU, RIDGE
+    from cartscope.tl.de._glm import standard_errors
+
+    weights = np.ascontiguousarray(contrast, dtype=np.float64)
+    se = standard_errors(
+        state.betas, state.size_factors, state.matrix, state.dispersions, weights, MIN_MU, RIDGE
+    )
+    return state.betas @ weights / _LN2, se / _LN2
+
+
+def _require_size_factors(table: CountTable, options: DeseqOptions) -> None:
+    empty = table.counts.sum(axis=1) == 0
+    if empty.any():
+        names = ", ".join(table.samples[empty][:5])
+        msg = f"{int(empty.sum())} sample(s) have no counts at all ({names}); leave them out."
+        raise InputError(msg)
+    if options.size_factors == "ratio" and (table.counts == 0).any(axis=0).all():
+        msg = (
+            "every gene has a zero in some sample, so the median-of-ratios size factors do not "
+            "exist; pass size_factors='poscounts', or leave out the sparsest samples."
+        )
+        raise InputError(msg)
+
+
+def _test_as_shipped(
+    state: DeseqState, contrast: np.ndarray, options: DeseqOptions
+) -> pd.DataFrame:
     from pydeseq2.ds import DeseqStats
 
     stats = DeseqStats(
-        dds,
-        contrast=contrast.vector,
+        state.shipped,
+        contrast=contrast,
         alpha=options.alpha,
         cooks_filter=options.cooks,
         independent_filter=options.independent_filtering,
@@ -57,19 +193,23 @@ def test(dds: Any, contrast: ResolvedContrast, options: DeseqOptions) -> pd.Data
         n_cpus=options.n_jobs,
     )
     stats.summary()
-    made = stats.results_df.rename(
-        columns={
-            "baseMean": "base_mean",
-            "log2FoldChange": "log2_fc",
-            "lfcSE": "se",
-            "pvalue": "p_value",
-            "padj": "fdr",
-        }
-    )
-    made["reason"] = ""
+    renamed = {
+        "baseMean": "base_mean",
+        "log2FoldChange": "log2_fc",
+        "lfcSE": "se",
+        "pvalue": "p_value",
+        "padj": "fdr",
+    }
+    made = stats.results_df.rename(columns=renamed).reset_index(drop=True)
+    made["reason"] = np.where(made["p_value"].isna(), "no p-value from PyDESeq2", "")
     return made
 
 
 DESEQ2 = Engine(
-    "deseq2", fit, test, DeseqOptions, "negative binomial, Wald test", "10.1186/s13059-014-0550-8"
+    name="deseq2",
+    fit=fit,
+    test=test,
+    options=DeseqOptions,
+    what="negative binomial regression, Wald test",
+    doi="10.1186/s13059-014-0550-8",
 )

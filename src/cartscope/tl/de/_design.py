@@ -201,10 +201,10 @@ def _as_level(value: object) -> str:
 def _as_variable(column: pd.Series, formula: str) -> pd.Series:
     missing = column.isna()
     if missing.any():
+        some = ", ".join(map(str, column.index[missing][:5]))
         msg = (
             f"design {formula!r}: obs[{column.name!r}] is missing in {int(missing.sum())} "
-            f"sample(s) ({', '.join(map(str, column.index[missing][:5]))}); leave those samples out, or "
-            "fill in what is known."
+            f"sample(s) ({some}); leave those samples out, or fill in what is known."
         )
         raise InputError(msg)
     if isinstance(column.dtype, pd.CategoricalDtype):

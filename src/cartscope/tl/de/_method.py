@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from cartscope.tl.de._design import Design, ResolvedContrast
-
 
 @dataclass(frozen=True)
 class CountTable:
@@ -28,14 +26,14 @@ class CountTable:
 class Engine:
     """A way to test genes.
 
-    ``fit(table, design, options)`` returns the fitted state, ``test(state, contrast, options)`` a
-    table indexed like the genes with base_mean, log2_fc, se, stat, p_value, fdr and reason.
+    ``fit(table, matrix, options)`` gets a design of full column rank and returns the fitted state;
+    ``test(state, contrast, options)`` gets a vector over the same columns and returns a table in
+    the order of the genes, with base_mean, log2_fc, se, stat, p_value, fdr and reason.
     """
 
     name: str
-    fit: Callable[[CountTable, Design, Any], Any]
-    test: Callable[[Any, ResolvedContrast, Any], pd.DataFrame]
+    fit: Callable[[CountTable, np.ndarray, Any], Any]
+    test: Callable[[Any, np.ndarray, Any], pd.DataFrame]
     options: type
     what: str
     doi: str
-    numeric_contrasts: bool = True

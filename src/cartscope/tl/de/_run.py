@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from cartscope._check import one_of, raw_counts
-from cartscope._errors import InputError
+from cartscope._errors import EstimabilityError, InputError
 from cartscope._schema import DE
 from cartscope.tl.de._design import build_design, resolve_contrast
 from cartscope.tl.de._engines import DE_ENGINES
+from cartscope.tl.de._estimability import estimability, examine, refusal
 from cartscope.tl.de._method import CountTable
+from cartscope.tl.de._rank_deficiency import reduce_columns
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
-    from cartscope.tl.de._design import Contrast, Design
+    from cartscope.tl.de._design import Contrast, Design, ResolvedContrast
     from cartscope.tl.de._method import Engine
+    from cartscope.tl.de._rank_deficiency import Reduction
 
+_log = logging.getLogger(__name__)
 _MOST_SAMPLES = 5000
 
 
 @dataclass(frozen=True)
 class DifferentialExpressionFit:
-    """One fit, on which any number of contrasts can be tested."""
+    """One fit, on which any number of contrasts can be tested.
+
+    ``state`` is what the engine fitted on the design's independent columns, named in ``columns``.
+    """
 
     engine: Engine
     design: Design
     genes: pd.Index
     options: Any
     state: Any
+    reduction: Reduction
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the coefficients that were fitted."""
+        return tuple(self.design.names[i] for i in self.reduction.kept)
 
     def test(self, contrast: Contrast, *, name: str | None = None) -> pd.DataFrame:
         """Test one contrast.
@@ -49,47 +63,98 @@ class DifferentialExpressionFit:
         Returns
         -------
         A table with the columns of ``cartscope._schema.DE``, one row per gene in the order given.
+
+        Raises
+        ------
+        EstimabilityError
+            The design cannot estimate the contrast; the report is in ``error.report``.
         """
-        resolved = resolve_contrast(self.design, contrast)
-        made = self.engine.test(self.state, resolved, self.options)
-        made = made.reset_index(drop=True)
+        resolved, vector = self.resolve(contrast)
+        made = self.engine.test(self.state, vector, self.options)
         made.insert(0, "contrast", name or resolved.name)
         made.insert(1, "gene", [str(g) for g in self.genes])
         return DE.check(made)
 
+    def resolve(self, contrast: Contrast) -> tuple[ResolvedContrast, np.ndarray]:
+        """Return a contrast by name and as a vector over the fitted columns, or refuse it.
+
+        Parameters
+        ----------
+        contrast
+            As in :meth:`test`.
+        """
+        resolved = resolve_contrast(self.design, contrast)
+        _refuse(self.design, self.reduction, contrast, resolved=resolved)
+        vector = self.reduction.contrast(resolved.vector)
+        if vector is None:  # _refuse has said why
+            raise EstimabilityError(resolved.name)
+        return resolved, vector
+
 
 def fit_differential_expression(
-    pdata: AnnData, *, design: str, engine: str = "deseq2", n_jobs: int = 1, **options: object
+    pdata: AnnData,
+    *,
+    design: str = "~ donor + condition",
+    engine: str = "deseq2",
+    n_jobs: int = 1,
+    **options: object,
 ) -> DifferentialExpressionFit:
     """Fit the model of one population once, to test many contrasts on it.
+
+    Columns of the design that others already make up are left out and named in the log; contrasts
+    that need them are refused when they are tested.
 
     Parameters
     ----------
     pdata
-        Samples x genes with raw counts in ``layers["counts"]`` or ``X``; left as it is.
+        Samples x genes (pseudobulk) with raw counts in ``layers["counts"]`` or ``X``, dense or
+        sparse; left as it is.
     design
-        Formula over columns of ``pdata.obs``.
+        Formula over columns of ``pdata.obs``; text, categories and true/false are factors.
     engine
         A name in ``DE_ENGINES``.
     n_jobs
         Threads.
     options
-        Options of the engine.
+        Options of the engine, see :func:`differential_expression`.
 
     Returns
     -------
-    The fit; its method ``test`` gives the table of a contrast.
+    The fit; ``fit.test(contrast)`` gives the table of a contrast.
+
+    Raises
+    ------
+    EstimabilityError
+        The design leaves no variation between samples; the report is in ``error.report``.
+    InputError
+        A column, an option or the counts cannot be used.
+
+    Examples
+    --------
+    >>> import anndata as ad, numpy as np, pandas as pd
+    >>> counts = np.random.default_rng(0).poisson(20, (8, 50))
+    >>> obs = pd.DataFrame({"group": list("aaaabbbb")}, index=[f"p{i}" for i in range(8)])
+    >>> fit = fit_differential_expression(ad.AnnData(counts, obs=obs), design="~ group")
+    >>> fit.test(("group", "b", "a")).shape
+    (50, 9)
     """
     chosen = DE_ENGINES[one_of(engine, list(DE_ENGINES), name="engine")]
     known = [f.name for f in fields(chosen.options) if f.name != "n_jobs"]
     for option in options:
         one_of(option, known, name=f"an option of engine {engine!r}")
     settings = chosen.options(n_jobs=n_jobs, **options)
-    made = build_design(pdata.obs, design)
+    try:
+        made = build_design(pdata.obs, design)
+    except EstimabilityError as error:
+        raise EstimabilityError(str(error), estimability(pdata.obs, design=design)) from error
+    reduction = reduce_columns(made.matrix)
+    _refuse(made, reduction, None, resolved=None)
+    if reduction.kept.size < len(made.names):
+        left_out = [n for i, n in enumerate(made.names) if i not in reduction.kept]
+        _log.warning("design %r: %s are made up of other terms and left out", design, left_out)
     table = count_table(pdata)
-    return DifferentialExpressionFit(
-        chosen, made, table.genes, settings, chosen.fit(table, made, settings)
-    )
+    state = chosen.fit(table, np.ascontiguousarray(made.matrix[:, reduction.kept]), settings)
+    return DifferentialExpressionFit(chosen, made, table.genes, settings, state, reduction)
 
 
 def differential_expression(
@@ -156,3 +221,19 @@ def count_table(pdata: AnnData) -> CountTable:
     return CountTable(
         dense.astype(np.float64), pdata.obs_names.astype(str), pdata.var_names, pdata.obs
     )
+
+
+def _refuse(
+    design: Design,
+    reduction: Reduction,
+    contrast: Contrast | None,
+    *,
+    resolved: ResolvedContrast | None,
+) -> None:
+    reason = refusal(design, resolved, reduction)
+    if reason:
+        people = pd.Series(design.frame.index, index=design.frame.index).astype(str)
+        further = pd.DataFrame(index=design.frame.index)
+        report = examine(design, contrast, people=people, further=further)
+        msg = f"{reason}.\n{report.message}"
+        raise EstimabilityError(msg, report)

@@ -1,0 +1,264 @@
+"""PyDESeq2 with R's answers: its steps, with the four that depart from DESeq2 replaced.
+
+Imported only when a model is fitted, because PyDESeq2 takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from anndata import AnnData
+from pydeseq2.dds import DeseqDataSet
+from pydeseq2.default_inference import DefaultInference
+from pydeseq2.utils import irls_solver, trimmed_mean
+from scipy.stats import f as f_distribution
+
+from cartscope.tl.de._dispersion import fit_dispersions
+from cartscope.tl.de._glm import fit_betas
+from cartscope.tl.de._trend import fit_trend, prior_variance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MIN_MU = 0.5
+# 1e-6 on the log2 scale, where R penalises
+RIDGE = 1e-6 / np.log(2) ** 2
+_ROUNDS = 100
+_LARGEST = 30.0
+_TRIM = 0.2
+_FEWEST = 3
+_TWO_GROUPS = 2
+_REFITTED = (
+    "_normed_means",
+    "genewise_dispersions",
+    "fitted_dispersions",
+    "MAP_dispersions",
+    "dispersions",
+)
+
+
+class BatchedInference(DefaultInference):
+    """PyDESeq2's numerical steps on all genes at once, compiled, with R's floor on the means."""
+
+    def lin_reg_mu(  # noqa: PLR0917
+        self,
+        counts: np.ndarray,
+        size_factors: np.ndarray,
+        design_matrix: np.ndarray,
+        min_mu: float,
+    ) -> np.ndarray:
+        """Means by ordinary least squares on normalised counts."""
+        basis, _ = np.linalg.qr(design_matrix)
+        fitted = basis @ (basis.T @ (counts / size_factors[:, None]))
+        return np.maximum(fitted * size_factors[:, None], min_mu)
+
+    def irls(  # noqa: PLR0913, PLR0917
+        self,
+        counts: np.ndarray,
+        size_factors: np.ndarray,
+        design_matrix: np.ndarray,
+        disp: np.ndarray,
+        min_mu: float,
+        beta_tol: float,
+        min_beta: float = -_LARGEST,
+        max_beta: float = _LARGEST,
+        optimizer: Any = "L-BFGS-B",
+        maxiter: int = _ROUNDS,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Coefficients, means, leverages and convergence of every gene."""
+        y = np.ascontiguousarray(counts.T, dtype=np.float64)
+        x = np.ascontiguousarray(design_matrix, dtype=np.float64)
+        factors = np.ascontiguousarray(size_factors, dtype=np.float64)
+        disp = np.asarray(disp, dtype=np.float64)
+        basis, triangle = np.linalg.qr(x)
+        start = np.linalg.solve(triangle, basis.T @ np.log(counts / factors[:, None] + 0.1)).T
+        start = np.ascontiguousarray(start)
+
+        def part(at: slice) -> tuple[np.ndarray, ...]:
+            return fit_betas(
+                y[at], factors, x, disp[at], start[at], min_mu, RIDGE, beta_tol, maxiter, max_beta
+            )
+
+        betas, leverages, converged = self._in_parts(part, y.shape[0])
+        for g in np.flatnonzero(~converged):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the optimiser's own trial steps overflow
+                # R too takes the optimiser's coefficients and the last iteration's leverages
+                betas[g], _, _, converged[g] = irls_solver(
+                    y[g], factors, x, disp[g], min_mu, beta_tol, min_beta, max_beta, optimizer, 2
+                )
+        mu = factors[:, None] * np.exp(x @ betas.T)
+        return betas, mu, leverages.T, converged
+
+    def alpha_mle(  # noqa: PLR0913, PLR0917
+        self,
+        counts: np.ndarray,
+        design_matrix: np.ndarray,
+        mu: np.ndarray,
+        alpha_hat: np.ndarray,
+        min_disp: float,
+        max_disp: float,
+        prior_disp_var: float | None = None,
+        cr_reg: bool = True,  # noqa: ARG002, FBT001, FBT002
+        prior_reg: bool = False,  # noqa: FBT001, FBT002
+        optimizer: Any = "L-BFGS-B",  # noqa: ARG002
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Dispersion of every gene, and whether its search ended."""
+        y = np.ascontiguousarray(counts.T, dtype=np.float64)
+        means = np.maximum(np.ascontiguousarray(mu.T, dtype=np.float64), MIN_MU)
+        x = np.ascontiguousarray(design_matrix, dtype=np.float64)
+        center = np.asarray(alpha_hat, dtype=np.float64)
+        variance = float(prior_disp_var) if prior_reg and prior_disp_var is not None else 0.0
+
+        def part(at: slice) -> tuple[np.ndarray, ...]:
+            return fit_dispersions(
+                y[at], means[at], x, center[at], center[at], variance, min_disp, float(max_disp)
+            )
+
+        return self._in_parts(part, y.shape[0])
+
+    def _in_parts(
+        self, part: Callable[[slice], tuple[np.ndarray, ...]], genes: int
+    ) -> tuple[Any, ...]:
+        jobs = max(1, min(self.n_cpus, genes))
+        if jobs == 1:
+            return part(slice(0, genes))
+        edges = np.linspace(0, genes, jobs + 1).astype(int)
+        with ThreadPoolExecutor(jobs) as pool:
+            parts = list(pool.map(lambda i: part(slice(edges[i], edges[i + 1])), range(jobs)))
+        return tuple(np.concatenate(p) for p in zip(*parts, strict=True))
+
+
+class FaithfulDataSet(DeseqDataSet):
+    """DeseqDataSet with R's dispersion trend and prior."""
+
+    def fit_dispersion_trend(self, vst: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Fit the trend to genes above the floor, judging outliers anew in each round."""
+        if vst:
+            super().fit_dispersion_trend(vst)
+            return
+        kept = self.var["non_zero"].to_numpy()
+        means = self.var["_normed_means"].to_numpy()[kept]
+        trend = fit_trend(
+            means, self.var["genewise_dispersions"].to_numpy()[kept], min_disp=self.min_disp
+        )
+        self.trend = trend
+        fitted = np.full(self.n_vars, np.nan)
+        fitted[kept] = trend(means)
+        self.var["fitted_dispersions"] = fitted
+        self.uns["disp_function_type"] = trend.kind
+
+    def disp_function(self, x: Any) -> Any:
+        """Return the trend at a mean."""
+        return self.trend(np.asarray(x, dtype=np.float64))
+
+    def fit_dispersion_prior(self) -> None:
+        """Width of the prior from genes above the floor."""
+        kept = self.var["non_zero"].to_numpy()
+        gene = self.var["genewise_dispersions"].to_numpy()[kept]
+        fitted = self.var["fitted_dispersions"].to_numpy()[kept]
+        use = gene >= 100 * self.min_disp
+        freedom = self.n_obs - self.obsm["design_matrix"].shape[1]
+        variance, spread = prior_variance(np.log(gene[use]) - np.log(fitted[use]), freedom)
+        self.uns["prior_disp_var"] = np.float64(variance)
+        self.uns["_squared_logres"] = np.float64(spread)
+
+    def refit(self) -> None:
+        """Replace count outliers where a design cell has enough samples, and fit those genes anew.
+
+        The trend and the prior stay those of the whole table.
+        """
+        x = self.obsm["design_matrix"].to_numpy()
+        replaceable = in_cells_of(x, self.min_replicates)
+        self.obs["replaceable"] = replaceable
+        outlying = self.layers["cooks"] > cooks_cutoff(*x.shape)  # nan compares as False
+        replaced = outlying.any(axis=0) if replaceable.any() else np.zeros(self.n_vars, bool)
+        self.var["replaced"] = replaced
+        self.var["refitted"] = False
+        if not replaced.any():
+            return
+        factors = self.obs["size_factors"].to_numpy()[:, None]
+        counts = self.X[:, replaced].copy()
+        typical = np.asarray(trimmed_mean(counts / factors, trim=_TRIM, axis=0))
+        swap = outlying[:, replaced] & replaceable[:, None]
+        counts[swap] = (typical[None, :] * factors).astype(counts.dtype)[swap]
+        empty = (counts == 0).all(axis=0)
+        emptied, refitted = replaced.copy(), replaced.copy()
+        emptied[replaced], refitted[replaced] = empty, ~empty
+        self.var["refitted"], self.var["emptied"] = refitted, emptied
+        self.var.loc[emptied, "_normed_means"] = 0.0
+        self.varm["LFC"].loc[emptied, :] = 0.0
+        if refitted.any():
+            self._refit_genes(counts[:, ~empty], refitted)
+
+    def _refit_genes(self, counts: np.ndarray, at: np.ndarray) -> None:
+        part = FaithfulDataSet(
+            adata=AnnData(counts, obs=self.obs[[]].copy(), var=self.var.loc[at, []].copy()),
+            design=self.obsm["design_matrix"],
+            min_mu=self.min_mu,
+            min_disp=self.min_disp,
+            max_disp=float(self.max_disp),
+            beta_tol=self.beta_tol,
+            inference=self.inference,
+            quiet=True,
+        )
+        part.obs["size_factors"] = self.obs["size_factors"]
+        part.layers["normed_counts"] = counts / part.obs["size_factors"].to_numpy()[:, None]
+        part.var["_normed_means"] = part.layers["normed_counts"].mean(axis=0)
+        part.fit_genewise_dispersions()
+        part.trend = self.trend
+        part.var["fitted_dispersions"] = self.trend(part.var["_normed_means"].to_numpy())
+        for key in ("_squared_logres", "prior_disp_var"):
+            part.uns[key] = self.uns[key]
+        part.fit_MAP_dispersions()
+        part.fit_LFC()
+        for column in _REFITTED:
+            self.var.loc[at, column] = part.var[column].to_numpy()
+        self.varm["LFC"].loc[at, :] = part.varm["LFC"].to_numpy()
+
+    def cooks_outlier(self) -> np.ndarray:
+        """Genes whose p-value a single count decides; True where it is to be set aside."""
+        x = self.obsm["design_matrix"].to_numpy()
+        if x.shape[0] <= x.shape[1]:
+            return np.zeros(self.n_vars, bool)
+        judged = in_cells_of(x, _FEWEST)
+        if self.refit_cooks:
+            judged &= ~in_cells_of(x, self.min_replicates)
+        cooks = np.nan_to_num(self.layers["cooks"])
+        outlying = (cooks[judged] > cooks_cutoff(*x.shape)).any(axis=0)
+        if len(np.unique(x, axis=0)) == x.shape[1] == _TWO_GROUPS:
+            # in a comparison of two groups, three larger counts speak for the gene
+            at = np.flatnonzero(outlying)
+            top = self.X[cooks[:, at].argmax(axis=0), at]
+            outlying[at] = (self.X[:, at] > top).sum(axis=0) < _FEWEST
+        return outlying
+
+
+def in_cells_of(x: np.ndarray, size: int) -> np.ndarray:
+    """Return which samples stand in a design cell of at least ``size`` samples.
+
+    Parameters
+    ----------
+    x
+        Samples x coefficients.
+    size
+        Samples asked for.
+    """
+    _, cell, members = np.unique(x, axis=0, return_inverse=True, return_counts=True)
+    return members[np.ravel(cell)] >= size
+
+
+def cooks_cutoff(samples: int, coefficients: int) -> float:
+    """Return the 99% quantile of F that a Cook's distance is compared with.
+
+    Parameters
+    ----------
+    samples
+        Rows of the design.
+    coefficients
+        Its columns.
+    """
+    return float(f_distribution.ppf(0.99, coefficients, samples - coefficients))
