@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from cartscope.simulate._simulate import grades_table, simulate
+from cartscope.simulate._adata import simulate_adata
+from cartscope.simulate._simulate import simulate
+from cartscope.simulate._tables import grades_table
 
-__all__ = ["simulate", "grades_table"]
+__all__ = ["simulate", "simulate_adata", "grades_table"]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from cartscope import _keys as k
-from cartscope._errors import InputError
-from cartscope.simulate._deal import PAPER_TOTAL, library_sizes
-from cartscope.simulate._design import COMPARATOR, NEW, Library, libraries, patients
+from cartscope.simulate._arguments import cells_of, jobs_of, strength_of
+from cartscope.simulate._deal import library_sizes
+from cartscope.simulate._design import COMPARATOR, NEW, Library, libraries
 from cartscope.simulate._effects import effects_table, genes_table
 from cartscope.simulate._library import simulate_library
+from cartscope.simulate._tables import grades_table, sample_row
 from cartscope.simulate._write import _gzip, features_text, member_name, write_library, write_series
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def simulate(
     >>> import cartscope as cs
     >>> cs.simulate.simulate("study", cells=2000)  # doctest: +SKIP
     """
-    total, strength = _arguments(cells, effect=effect, null=null, n_jobs=n_jobs)
+    total, n_jobs = cells_of(cells), jobs_of(n_jobs)
+    strength = strength_of(effect, null=null)
     out = Path(out)
     sizes = library_sizes(total, random_state=seed, failed_library=failed_library)
     every = libraries(failed_library=failed_library)
@@ -100,7 +101,7 @@ def simulate(
             for lib, path, truth, ambient in _in_order(pool, work, mine, ahead=n_jobs + 1):
                 text = truth.to_csv(index=False, header=not rows)
                 cells_file.write(text.encode())
-                rows.append(_sample_row(lib, truth, ambient=ambient))
+                rows.append(sample_row(lib, truth, ambient=ambient))
                 if progress is not None:
                     progress(len(rows), len(every), lib.sample_id)
                 yield lib, path
@@ -114,21 +115,6 @@ def simulate(
     grades_table().to_csv(out / "grades.csv", index=False)
 
 
-def _arguments(cells: int | str, *, effect: float, null: bool, n_jobs: int) -> tuple[int, float]:
-    if isinstance(cells, str):
-        if cells != "paper":
-            msg = f"cells: {cells!r} is neither a number nor 'paper'."
-            raise InputError(msg)
-        cells = PAPER_TOTAL
-    if not effect >= 0:
-        msg = f"effect: {effect} is not a strength; give 0 or above (1 is as published)."
-        raise InputError(msg)
-    if n_jobs < 1:
-        msg = f"n_jobs: {n_jobs} workers cannot work; give 1 or more."
-        raise InputError(msg)
-    return int(cells), 0.0 if null else float(effect)
-
-
 def _in_order(pool: ThreadPoolExecutor, work: Callable, items: list, *, ahead: int) -> Iterator:
     """Map with at most ``ahead`` results waiting, so that memory and disk stay bounded."""
     waiting: deque[Future] = deque()
@@ -138,39 +124,3 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable, items: list, *, ahead: i
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
-
-
-def _sample_row(lib: Library, truth: pd.DataFrame, *, ambient: float) -> dict[str, object]:
-    p = lib.patient
-    sound = truth[~truth["doublet"] & (truth["damage"] == "")]
-    t_cells = sound[sound["cell_type"] == "T"]
-    day7 = lib.timepoint == k.timepoints.day7
-    return {
-        "sample_id": lib.sample_id,
-        "gsm": lib.gsm,
-        "patient": p.name,
-        "study": p.study,
-        "timepoint": lib.timepoint,
-        "day": 7 if day7 else 0,
-        "sorted": lib.sorted,
-        "product": "axi-cel",
-        "anakinra": p.anakinra,
-        "crs_grade": p.crs,
-        "nt_grade": p.nt,
-        "sex": p.sex,
-        "pool": lib.pool,
-        "channel": lib.channel,
-        "tocilizumab_before_sample": p.tocilizumab and day7,
-        "steroid_before_sample": p.steroid and day7,
-        "n_droplets": len(truth),
-        "n_sound": len(sound),
-        "car_share_of_t": round(float(t_cells["car"].mean()), 4) if len(t_cells) else float("nan"),
-        "ambient_share": round(ambient, 5),
-        "failed": lib.failed,
-    }
-
-
-def grades_table() -> pd.DataFrame:
-    """Return simulated grades in the form of a user's ``grades.csv``; the scale says SIMULATED."""
-    rows = [(p.name, p.crs, p.nt, "SIMULATED") for p in patients()]
-    return pd.DataFrame(rows, columns=["patient", "crs_grade", "nt_grade", "scale"])
