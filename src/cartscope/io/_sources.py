@@ -76,6 +76,16 @@ class _Slice(io.RawIOBase):
         super().close()
 
 
+class _OwningGzip(gzip.GzipFile):
+    """Closes the stream that it unpacks."""
+
+    def close(self) -> None:
+        stored = self.fileobj
+        super().close()
+        if stored is not None:
+            stored.close()
+
+
 @contextmanager
 def reading(label: str, cure: str = "fetch or write the file again") -> Iterator[None]:
     """Turn whatever a broken file raises into one InputError that names it.
@@ -106,7 +116,7 @@ def reading(label: str, cure: str = "fetch or write the file again") -> Iterator
     except tarfile.TarError as error:
         msg = f"{label}: truncated or damaged tar archive ({error}); {cure}."
         raise InputError(msg) from error
-    except (OSError, ValueError, KeyError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, OverflowError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         msg = f"{label}: cannot be read ({reason}); {cure}."
         raise InputError(msg) from error
@@ -218,4 +228,4 @@ def _tar_opener(archive: Member) -> Callable[[], BinaryIO]:
         if size <= _HELD_BYTES:
             data = gzip.GzipFile(fileobj=stored).read()
             return lambda: io.BytesIO(data)
-    return lambda: cast("BinaryIO", gzip.GzipFile(fileobj=archive.open()))
+    return lambda: cast("BinaryIO", _OwningGzip(fileobj=archive.open()))

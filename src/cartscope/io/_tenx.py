@@ -115,9 +115,13 @@ def read_h5(member: Member, *, genome: str | None = None) -> Sample:
     import h5py
 
     with reading(member.label), member.open() as stored, h5py.File(stored, "r") as file:
-        if "matrix" in file:
+        if isinstance(file.get("matrix"), h5py.Group):
             return _read_v3(file["matrix"], member.label, genome)
-        groups = [name for name in sorted(file) if set(file[name]) >= _V2]
+        groups = [
+            name
+            for name in sorted(file)
+            if isinstance(file[name], h5py.Group) and set(file[name]) >= _V2
+        ]
         if not groups:
             msg = (
                 f"{member.label}: is no Cell Ranger .h5 (it holds {sorted(file)[:6]}); "

@@ -37,16 +37,20 @@ class Unit:
     label: str
 
 
-def units_of(members: list[Member], *, dense: bool = True) -> list[Unit]:
+def units_of(members: list[Member]) -> list[Unit]:
     """Group files into samples, by name.
 
     Parameters
     ----------
     members
-        Files of one folder or archive.
-    dense
-        Whether a csv, tsv or txt that is part of no triplet counts as a sample.
+        Files of one folder or archive. A csv, tsv or txt that is part of no triplet counts as a
+        sample only where there is nothing else: beside matrices it is a table about them.
     """
+    whole, loose = _group(members)
+    return whole or loose
+
+
+def _group(members: list[Member]) -> tuple[list[Unit], list[Unit]]:
     triplets: dict[str, dict[str, Member]] = {}
     single: list[Unit] = []
     loose: list[Unit] = []
@@ -71,10 +75,7 @@ def units_of(members: list[Member], *, dense: bool = True) -> list[Unit]:
         for prefix, files in triplets.items()
         if "matrix" in files
     ]
-    found = whole + single
-    if not found and dense:
-        found = loose
-    return sorted(found, key=lambda unit: unit.name)
+    return sorted(whole + single, key=lambda u: u.name), sorted(loose, key=lambda u: u.name)
 
 
 def _place(files: dict[str, Member], role: str, member: Member) -> None:
@@ -106,7 +107,7 @@ def find_unit(path: str | Path) -> Unit:
         if unit.kind != "tar":
             msg = f"{unit.label}: is no tar archive, so {selector!r} cannot be looked up in it."
             raise InputError(msg)
-        unit = _select(units_of(list_tar(unit.files["file"])), selector, unit.label)
+        unit = _select(list_tar(unit.files["file"]), selector, unit.label)
     while unit.kind == "tar":
         inside = units_of(list_tar(unit.files["file"]))
         unit = _only(inside, unit.label, f"name one, as {text}{INSIDE}NAME")
@@ -136,30 +137,34 @@ def _find_on_disk(path: Path, *, has_inner: bool) -> Unit:
     if not path.parent.is_dir() or has_inner:
         msg = f"{path}: no such file or folder; check the path."
         raise InputError(msg)
-    units = units_of(list_folder(path.parent, deep=False), dense=False)
-    return _select(units, path.name, str(path.parent))
+    return _select(list_folder(path.parent, deep=False), path.name, str(path.parent))
 
 
 def _bare(name: str) -> str:
     return name.rstrip("._-/")
 
 
-def _select(units: list[Unit], selector: str, where: str) -> Unit:
+def _select(members: list[Member], selector: str, where: str) -> Unit:
+    units, loose = _group(members)
+    for chosen in (*_matches(units, selector), *_matches(loose, selector)):
+        if chosen:
+            return _only(chosen, f"{where}{INSIDE}{selector}", "give more of the name")
+    names = [u.name for u in units or loose]
+    near = get_close_matches(selector, names, n=3, cutoff=0.5) or names[:_SHOWN]
+    msg = f"{where}: has no sample {selector!r}; " + (
+        f"near or first of {len(names)}: {near}." if names else "it holds no matrix at all."
+    )
+    raise InputError(msg)
+
+
+def _matches(units: list[Unit], selector: str) -> tuple[list[Unit], ...]:
     full = [u for u in units if _bare(u.name) == _bare(selector)]
     base = [u for u in units if _bare(PurePosixPath(u.name).name) == _bare(selector)]
     starts = [u for u in units if u.name.startswith(selector)]
     # GSM1_P1 means GSM1_P1.tar.gz before it means GSM1_P10.tar.gz
     clean = [u for u in starts if not u.name[len(selector) :][:1].isalnum()]
     inside = [u for u in units if f"/{_bare(selector)}" in f"/{u.name}"]
-    for chosen in (full, base, clean, starts, inside):
-        if chosen:
-            return _only(chosen, f"{where}{INSIDE}{selector}", "give more of the name")
-    names = [u.name for u in units]
-    near = get_close_matches(selector, names, n=3, cutoff=0.5) or names[:_SHOWN]
-    msg = f"{where}: has no sample {selector!r}; " + (
-        f"near or first of {len(names)}: {near}." if names else "it holds no matrix at all."
-    )
-    raise InputError(msg)
+    return full, base, clean, starts, inside
 
 
 def _only(units: list[Unit], where: str, cure: str) -> Unit:
