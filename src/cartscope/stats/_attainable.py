@@ -139,7 +139,10 @@ def n_at_floor_needed(min_p: float, family_size: int, *, alpha: float = 0.05) ->
     level = fraction(alpha, name="alpha")
     if min_p >= level:
         return None
-    return math.floor(min_p * tests / level) + 1
+    needed = max(1, math.floor(min_p * tests / level))
+    while smallest_q(min_p, tests, n_at_floor=needed) >= level:
+        needed += 1
+    return needed
 
 
 def _require_p(min_p: float) -> None:

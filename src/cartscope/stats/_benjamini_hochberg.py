@@ -47,7 +47,7 @@ def benjamini_hochberg(p: ArrayLike, *, family: ArrayLike | None = None) -> np.n
         raise InputError(msg) from error
     outside = (values < 0) | (values > 1)
     if outside.any():
-        msg = f"p holds {values[outside].flat[0]!r}; p-values lie between 0 and 1."
+        msg = f"p holds {values[outside].flat[0]:g}; p-values lie between 0 and 1."
         raise InputError(msg)
     flat = values.ravel()
     q = np.full(flat.size, np.nan)

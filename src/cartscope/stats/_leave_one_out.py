@@ -43,10 +43,10 @@ def leave_one_out(
     values
         (rows,) or (rows, features), one row a patient or, with ``patients``, several.
     groups
-        (rows,) labels handed to the statistic.
+        (rows,) handed to the statistic: labels, or floats for a covariate.
     statistic
-        ``statistic(values, groups)`` gives a number or (features,). Not asked where leaving the
-        patient out empties a group: that is NaN.
+        ``statistic(values, groups)`` gives a number or (features,). It isn't asked where
+        leaving the patient out empties a labeled group: that is NaN.
     patients
         (rows,) names; all rows of a patient leave together. Without it each row is a patient,
         named 0, 1, ...
@@ -85,11 +85,12 @@ def leave_one_out(
         msg = f"there is {seen.size} patient; leaving one out needs two or more."
         raise InputError(msg)
     full = np.asarray(statistic(data, labels), dtype=np.float64)
-    n_groups = len(set(labels.tolist()))
+    # every value of a covariate may be a patient's own, so only labels can run empty
+    n_groups = 0 if labels.dtype.kind == "f" else len(set(labels.tolist()))
     without = np.full((seen.size, *full.shape), np.nan)
     for i, name in enumerate(seen):
         keep = names != name
-        if len(set(labels[keep].tolist())) == n_groups:
+        if not n_groups or len(set(labels[keep].tolist())) == n_groups:
             without[i] = statistic(data[keep], labels[keep])
     influence = full - without
     sign_kept = (np.isnan(without) | (np.sign(without) == np.sign(full))).all(axis=0)

@@ -13,6 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from cartscope._errors import InputError
+
+LARGEST_TABLE = 1 << 26  # float64 entries, half a GB
+MOST_SIGNS = 1000  # 2**n overflows float64 soon after
+
 
 @dataclass(frozen=True)
 class Null:
@@ -66,6 +71,12 @@ def _doubled_midranks(ties: tuple[int, ...]) -> np.ndarray:
 def _subset_sums(scores: np.ndarray, n: int) -> np.ndarray:
     """Count the n-subsets of ascending non-negative ``scores`` by their sum."""
     width = int(scores[scores.size - n :].sum()) + 1
+    if (n + 1) * width > LARGEST_TABLE:
+        msg = (
+            f"the exact distribution of {n} v {scores.size - n} observations needs a table of "
+            f"{(n + 1) * width:.1e} numbers; use method='auto' or 'asymptotic'."
+        )
+        raise InputError(msg)
     table = np.zeros((n + 1, width))
     table[0, 0] = 1.0
     reach = 0
@@ -91,7 +102,7 @@ class RankSumNull:
         return self.null.p_value((doubled - self.origin) // self.step, alternative)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def rank_sum_null(ties: tuple[int, ...], n: int) -> RankSumNull:
     """Return the null of the rank sum of ``n`` observations among tied groups of given sizes.
 
@@ -118,7 +129,7 @@ def rank_sum_null(ties: tuple[int, ...], n: int) -> RankSumNull:
     return RankSumNull(null, n * int(doubled[0]), step)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def signed_rank_null(doubled: tuple[int, ...]) -> RankSumNull:
     """Return the null of the sum of those ranks whose difference is positive.
 
@@ -127,6 +138,12 @@ def signed_rank_null(doubled: tuple[int, ...]) -> RankSumNull:
     doubled
         Doubled midranks of the differences that are not zero, at least one.
     """
+    if len(doubled) > MOST_SIGNS:
+        msg = (
+            f"the exact distribution of {len(doubled)} signed ranks is out of range (at most "
+            f"{MOST_SIGNS}); use method='auto' or 'asymptotic'."
+        )
+        raise InputError(msg)
     scores = np.asarray(doubled, dtype=np.int64)
     step = int(np.gcd.reduce(scores))
     scores = scores // step

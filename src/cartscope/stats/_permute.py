@@ -136,11 +136,22 @@ def _codes(
         msg = f"{name} has shape {labels.shape}; give one label for each of {shape} patients."
         raise InputError(msg)
     plain = labels.tolist()
-    missing = [i for i, one in enumerate(plain) if one is None or one != one]  # noqa: PLR0124
+    missing = [i for i, one in enumerate(plain) if _is_missing(one)]
     if missing:
         msg = f"{name} is missing for patients at positions {missing}; drop them first."
         raise InputError(msg)
-    return np.unique(labels, return_inverse=True)
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        msg = f"{name} mixes kinds of labels that can't be sorted: {error}; give one kind."
+        raise InputError(msg) from error
+
+
+def _is_missing(label: object) -> bool:
+    try:
+        return label is None or bool(label != label)  # noqa: PLR0124 - only NaN differs from itself
+    except TypeError:  # pandas' NA has no truth
+        return True
 
 
 def _as_extreme(value: np.ndarray, observed: np.ndarray, alternative: str) -> np.ndarray:
