@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,10 +112,17 @@ def _write(adata: AnnData, root: Any, options: dict[str, Any]) -> None:
         else:
             write_elem(root, f"layers/{name}", matrix, dataset_kwargs=options)
     for slot in _SLOTS:
-        write_elem(root, slot, dict(getattr(adata, slot)), dataset_kwargs=options)
-    write_elem(root, "uns", _packed(adata.uns))  # scalars take no compression
+        write_elem(root, slot, _ordered(dict(getattr(adata, slot))), dataset_kwargs=options)
+    write_elem(root, "uns", _ordered(_packed(adata.uns)))  # scalars take no compression
     if adata.raw is not None:
         write_elem(root, "raw", adata.raw, dataset_kwargs=options)
+
+
+def _ordered(value: Any) -> Any:
+    # HDF5 lays objects out in the order they are made, which must not depend on the order of steps
+    if isinstance(value, Mapping):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return value
 
 
 def _packed(uns: Any) -> dict[str, Any]:
@@ -238,8 +246,9 @@ def _read(root: Any, label: str) -> AnnData:
     adata = ad.AnnData(
         X=x, obs=read_elem(root["obs"]), var=read_elem(root["var"]), layers=layers, uns=uns, **slots
     )
-    if "raw" in root:
-        adata.raw = ad.AnnData(**read_elem(root["raw"]))
+    raw = read_elem(root["raw"]) if "raw" in root else None
+    if raw is not None:
+        adata.raw = raw
     return adata
 
 

@@ -109,8 +109,9 @@ def apply_grades(samples: pd.DataFrame, grades: pd.DataFrame) -> pd.DataFrame:
     known = list(dict.fromkeys(samples["patient"]))
     strange = [patient for patient in grades["patient"] if patient not in known]
     if strange:
-        near = get_close_matches(strange[0], known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        spelt = {str(patient).casefold(): patient for patient in known}
+        near = get_close_matches(str(strange[0]).casefold(), spelt, n=1)
+        hint = f" Did you mean {spelt[near[0]]!r}?" if near else ""
         msg = f"grades: unknown patient(s) {strange}; the samples have {known}.{hint}"
         raise InputError(msg)
     out = samples.copy()
