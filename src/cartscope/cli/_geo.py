@@ -82,9 +82,13 @@ def inspect(
         _show(table, ["member", "gsm", "sample_id", "patient", "timepoint", "sorted", "status"])
         counts = table["status"].value_counts()
         typer.echo(f"{name}: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+        unused = table[table["status"] == "not used"]
+        for reason, n in unused["reason"].value_counts().items():
+            typer.echo(f"  not used, {n}: {reason}")
+        # the members of one triplet share their reason
         left = table[table["status"] == "not placed"].drop_duplicates(["sample_id", "reason"])
         for row in left.to_dict("records"):
-            typer.echo(f"  {row['member'] or row['gsm']}: {row['reason']}")
+            typer.echo(f"  not placed, {row['member'] or row['gsm']}: {row['reason']}")
     if csv is not None:
         pd.concat(tables).to_csv(csv, index=False)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cartscope.manifest._titles import Reading
+
 _NOTHING: Final = frozenset(
     {"", "na", "n/a", "nan", "none", "unknown", "not available", "not known", "missing", "-", "?"}
 )
@@ -53,6 +55,32 @@ def read_characteristics(values: Mapping[str, str]) -> tuple[dict[str, str], lis
             else:
                 found[column] = said
     return found, notes
+
+
+def read_identity(values: Mapping[str, str], read: Callable[[str], Reading]) -> dict[str, str]:
+    """Read patient, time point and sort from the characteristics that name them.
+
+    Parameters
+    ----------
+    values
+        Characteristics of one sample, keys in lower case.
+    read
+        Reads a title by a manifest's patterns.
+
+    Returns
+    -------
+    What was found, of ``patient``, ``timepoint`` and ``sorted``.
+    """
+    found: dict[str, str] = {}
+    for key, value in values.items():
+        words = " ".join(re.split(r"[\s_./-]+", key.strip().lower()))
+        if re.fullmatch(r"(?:patient|subject|donor|participant|individual)(?: id| number)?", words):
+            found["patient"] = read(f"patient {value}").patient
+        elif re.fullmatch(r"time ?point|time|day|visit|collection time", words):
+            found["timepoint"] = read(value).timepoint
+        elif "sort" in words.split() or "sorted" in words.split():
+            found["sorted"] = _truth(value) or ""
+    return {column: value for column, value in found.items() if value}
 
 
 def _nothing(column: str) -> frozenset[str]:

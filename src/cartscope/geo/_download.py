@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import fnmatch
 import posixpath
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote, urlsplit
+import threading
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from cartscope._errors import DownloadError, InputError, IntegrityError
+from cartscope._errors import CartscopeError, DownloadError, InputError, IntegrityError
 from cartscope._schema import GEO_FILES
-from cartscope.geo._http import discard, fetch, fetch_text, part_of, settle
+from cartscope.geo._http import fetch
 from cartscope.geo._integrity import check_file, sha256
-from cartscope.geo._listing import parse_filelist, parse_folder, safe_name
+from cartscope.geo._listing import parse_filelist
 from cartscope.geo._lock import LOCK_NAME, Locked, check_against, read_lock, write_lock
-from cartscope.geo._places import BASE_URL, check_accession, sample_path, series_dir, series_path
-from cartscope.geo._soft import read_soft
+from cartscope.geo._part import discard, part_of, settle
+from cartscope.geo._places import BASE_URL, check_accession, series_dir, series_path
+from cartscope.geo._wanted import Wanted, check_base_url, files_of_samples, files_of_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import pandas as pd
-
-_FOLDERS: Final = ("soft", "suppl", "matrix")
-
-
-@dataclass(frozen=True)
-class _File:
-    """One file to fetch: its address and its path below the series' folder."""
-
-    url: str
-    path: str
-    required: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,12 +92,12 @@ def download(
         msg = f"{folder}: cannot be made ({error.strerror}); choose another destination."
         raise InputError(msg) from error
     root = f"{base}/{series_path(name)}"
-    soft = _File(f"{root}/soft/{name}_family.soft.gz", f"soft/{name}_family.soft.gz")
+    soft = Wanted(f"{root}/soft/{name}_family.soft.gz", f"soft/{name}_family.soft.gz")
     rows = _fetch_all(job, [soft], n_jobs=1)
     if only is not None:
-        files = _files_of_samples(folder / soft.path, base, only)
+        files = files_of_samples(folder / soft.path, base, only)
     else:
-        files = _files_of_series(root, name, retry_seconds)
+        files = files_of_series(root, name, retry_seconds)
         listed = [f for f in files if f.path == "suppl/filelist.txt"]
         # first, since the archive is checked against it
         rows += _fetch_all(job, listed, n_jobs=1)
@@ -119,110 +108,48 @@ def download(
     return GEO_FILES.check(pd.DataFrame(rows, columns=list(GEO_FILES.columns)))
 
 
-def check_base_url(base_url: str) -> str:
-    """Return an address without a slash at its end, or raise InputError.
-
-    Parameters
-    ----------
-    base_url
-        What stands before ``/geo/series/...``.
-    """
-    parts = urlsplit(str(base_url))
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
-        msg = (
-            f"base_url {base_url!r} is not an http or https address; "
-            f"give what stands before /geo/series/..., for instance {BASE_URL}."
-        )
-        raise InputError(msg)
-    return str(base_url).rstrip("/").removesuffix("/geo")
-
-
-def _files_of_series(root: str, name: str, retry_seconds: float) -> list[_File]:
-    """Return every file of a series, by the server's own listings where it has them."""
-    archive = f"{name}_RAW.tar"
-    expected = {
-        "soft": {f"{name}_family.soft.gz": True},
-        "suppl": {"filelist.txt": False, archive: True},
-        "matrix": {f"{name}_series_matrix.txt.gz": False},
-    }
-    files = []
-    for sub in _FOLDERS:
-        page = fetch_text(f"{root}/{sub}/", retry_seconds=retry_seconds)
-        names = expected[sub]
-        if page is not None and (listed := parse_folder(page)):
-            if sub == "suppl":
-                # some series have no archive but single files; then all of these are needed
-                names = dict.fromkeys(listed, True)
-            else:
-                names = {n: n in names for n in listed if n.startswith(name)}
-        files += [
-            _File(f"{root}/{sub}/{quote(n)}", f"{sub}/{n}", needed) for n, needed in names.items()
-        ]
-    return files
-
-
-def _files_of_samples(soft: Path, base: str, only: str) -> list[_File]:
-    samples = read_soft(soft).samples
-    pattern = only.lower()
-    files, bare, n_found = [], [], 0
-    for sample in samples:
-        title = sample.first("title")
-        listed = [
-            (a, unquote(posixpath.basename(urlsplit(a).path))) for a in sample.supplementary_files
-        ]
-        texts = [sample.accession, title, *(n for _, n in listed)]
-        if not any(fnmatch.fnmatchcase(t.lower(), pattern) for t in texts):
-            continue
-        n_found += 1
-        names = [n for _, n in listed if safe_name(n)]
-        if not names:
-            bare.append(f"{sample.accession} ({title})")
-        for n in names:
-            url = f"{base}/{sample_path(sample.accession)}/suppl/{quote(n)}"
-            files.append(_File(url, f"samples/{sample.accession}/{n}"))
-    if not n_found:
-        titles = [s.first("title") for s in samples]
-        msg = (
-            f"--only {only!r} matches none of the {len(titles)} samples; "
-            f"titles are like {titles[:4]}. Use * for any text, for instance '*D7*'."
-        )
-        raise InputError(msg)
-    if bare:
-        msg = (
-            f"{soft.name} lists no file of {', '.join(bare[:5])}"
-            f"{' and others' if len(bare) > 5 else ''}: single samples cannot be fetched, "  # noqa: PLR2004
-            "the whole RAW.tar must be; run again without --only."
-        )
-        raise InputError(msg)
-    return files
-
-
-def _fetch_all(job: _Job, files: Iterable[_File], *, n_jobs: int) -> list[dict[str, object]]:
+def _fetch_all(job: _Job, files: Iterable[Wanted], *, n_jobs: int) -> list[dict[str, object]]:
     files = list(files)
     for file in files:
         (job.folder / file.path).parent.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
-    problems: list[Exception] = []
+    problems: list[CartscopeError] = []
+    stop = threading.Event()
+
+    def progress(name: str, done: int, total: int | None) -> None:
+        if stop.is_set():
+            raise CancelledError
+        if job.progress is not None:
+            job.progress(name, done, total)
+
+    own = replace(job, progress=progress)
     with ThreadPoolExecutor(max_workers=max(1, n_jobs)) as pool:
-        # the other files go on when one fails, and what they fetched is kept
-        for future in [pool.submit(_fetch_one, job, file) for file in files]:
-            try:
-                row, entry = future.result()
-            except (DownloadError, IntegrityError) as problem:
-                problems.append(problem)
-                continue
-            rows.append(row)
-            if entry is not None:
-                write_lock(job.folder, {**read_lock(job.folder), str(row["file"]): entry})
+        futures = [pool.submit(_fetch_one, own, file) for file in files]
+        try:
+            # as they end, so that a small file is recorded while a big one still runs
+            for future in as_completed(futures):
+                try:
+                    row, entry = future.result()
+                except CartscopeError as problem:
+                    # the other files go on, and what they fetched is kept
+                    problems.append(problem)
+                    continue
+                rows.append(row)
+                if entry is not None:
+                    write_lock(job.folder, {**read_lock(job.folder), str(row["file"]): entry})
+        except BaseException:
+            # Ctrl-C must not wait for gigabytes: running transfers end at their next block
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     if problems:
-        if len(problems) > 1:
-            text = "; ".join(str(p) for p in problems)
-            raise type(problems[0])(text) from problems[0]
-        raise problems[0]
-    return rows
+        text = " Also: ".join(str(p) for p in problems)
+        raise type(problems[0])(text) if len(problems) > 1 else problems[0]
+    order = [file.path for file in files]
+    return sorted(rows, key=lambda row: order.index(str(row["file"])))
 
 
-def _fetch_one(job: _Job, file: _File) -> tuple[dict[str, object], Locked | None]:
+def _fetch_one(job: _Job, file: Wanted) -> tuple[dict[str, object], Locked | None]:
     target = job.folder / file.path
     known = read_lock(job.folder).get(file.path)
     if target.is_file():
@@ -255,7 +182,11 @@ def _fetch_one(job: _Job, file: _File) -> tuple[dict[str, object], Locked | None
 
 def _first_sight(path: Path, target: Path, *, url: str) -> Locked:
     """Check a file that nothing is recorded of, under the name it will have."""
-    check_file(path, name=target.name, members=archive_members(target))
+    check_file(
+        path,
+        target=None if path == target else target,
+        members=archive_members(target),
+    )
     return Locked(path.stat().st_size, sha256(path), url)
 
 
@@ -273,7 +204,7 @@ def archive_members(target: Path) -> dict[str, int] | None:
     return parse_filelist(listing.read_text("utf-8", "replace"), name=str(listing)) or None
 
 
-def _row(file: _File, entry: Locked, status: str) -> dict[str, object]:
+def _row(file: Wanted, entry: Locked, status: str) -> dict[str, object]:
     return {
         "file": file.path,
         "size": entry.size,
@@ -283,7 +214,7 @@ def _row(file: _File, entry: Locked, status: str) -> dict[str, object]:
     }
 
 
-def _not_there(file: _File) -> str:
+def _not_there(file: Wanted) -> str:
     name = posixpath.basename(file.path)
     if file.path.startswith("samples/"):
         return (

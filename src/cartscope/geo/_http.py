@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
+import shutil
 import time
-import urllib.error
-import urllib.request
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cartscope._errors import DownloadError
 from cartscope.geo._integrity import html_title
+from cartscope.geo._part import Source, discard, part_of, read_note, size_of, write_note
+from cartscope.geo._request import Interrupted, RefusedError, broken, open_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 _BLOCK: Final = 1 << 18
-_TIMEOUT: Final = 30.0  # seconds without a byte
-_TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 16.0
-_HEAD: Final = 4096
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_OK, _PARTIAL, _NOT_FOUND, _BAD_RANGE = 200, 206, 404, 416
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What identifies one version of a file on a server; stands beside its ``.part``."""
-
-    url: str
-    size: int | None = None
-    etag: str = ""
-    modified: str = ""
-
-    @property
-    def validator(self) -> str:
-        """Value for If-Range: a strong ETag, else the date of change."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
-
-
-class _Interrupted(Exception):  # noqa: N818  (a signal to try again, never seen outside)
-    """A failure that another try may mend."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
+_PARTIAL, _NOT_FOUND, _BAD_RANGE = 206, 404, 416
 
 
 def fetch(
@@ -85,25 +56,26 @@ def fetch(
     DownloadError
         If the file cannot be had; the message says what the server answered.
     """
-    furthest, wait = 0, _FIRST_WAIT
+    furthest, wait, tries = 0, _FIRST_WAIT, 0
     deadline = time.monotonic() + retry_seconds
-    tries = 0
     while True:
         tries += 1
         try:
             return _attempt(url, target, progress)
-        except _Interrupted as problem:
-            reached = _size(part_of(target))
+        except Interrupted as problem:
+            reached = size_of(part_of(target))
+            # only bytes that were never had before count: a server that breaks at the same place
+            # every time would otherwise be asked for ever
             if reached > furthest:
                 furthest, wait = reached, _FIRST_WAIT
                 deadline = time.monotonic() + retry_seconds
-            pause = max(wait, problem.wait or 0.0)
+            pause = max(wait, problem.wait)
             if time.monotonic() + pause > deadline:
                 kept = f"; {reached:,} bytes are kept and will be resumed" if reached else ""
-                asked = f", which asks to wait {pause:.0f} s" if problem.wait is not None else ""
+                asked = f", which asks to wait {problem.wait:.0f} s" if problem.wait else ""
                 msg = (
                     f"{url}: {problem}{asked}; gave up after {tries} tries within "
-                    f"{retry_seconds:.0f} s{kept}. Check the network or --base-url, and run the "
+                    f"{retry_seconds:g} s{kept}. Check the network or --base-url, and run the "
                     "same command again."
                 )
                 raise DownloadError(msg) from problem
@@ -123,97 +95,31 @@ def fetch_text(url: str, *, retry_seconds: float = 60.0, limit: int = 1 << 24) -
     limit
         Largest number of bytes read.
     """
-    deadline, wait = time.monotonic() + retry_seconds, _FIRST_WAIT
+    deadline, wait, tries = time.monotonic() + retry_seconds, _FIRST_WAIT, 0
     while True:
+        tries += 1
         try:
-            with _open(url, {}) as response:
-                return response.read(limit).decode("utf-8", "replace")
-        except _RefusedError:
+            with open_url(url) as response:
+                return _read(response, limit, 0).decode("utf-8", "replace")
+        except RefusedError:
             return None
-        except (_Interrupted, OSError, http.client.HTTPException) as problem:
-            pause = max(wait, getattr(problem, "wait", None) or 0.0)
+        except Interrupted as problem:
+            pause = max(wait, problem.wait)
             if time.monotonic() + pause > deadline:
                 msg = (
-                    f"{url}: {problem or type(problem).__name__}; gave up after "
-                    f"{retry_seconds:.0f} s. Check the network or --base-url, and try again."
+                    f"{url}: {problem}; gave up after {tries} tries within {retry_seconds:g} s. "
+                    "Check the network or --base-url, and run the same command again."
                 )
                 raise DownloadError(msg) from problem
             time.sleep(pause)
             wait = min(2 * wait, _LONGEST_WAIT)
 
 
-class _RefusedError(DownloadError):
-    """An answer that no other try will change."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def part_of(target: Path) -> Path:
-    """Return the name of the file that is being downloaded.
-
-    Parameters
-    ----------
-    target
-        The name it will have.
-    """
-    return target.with_name(target.name + ".part")
-
-
-def _note(target: Path) -> Path:
-    return target.with_name(target.name + ".part.json")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _open(url: str, headers: dict[str, str]) -> Any:
-    request = urllib.request.Request(
-        url, headers={"User-Agent": "cartscope", "Accept-Encoding": "identity", **headers}
-    )
-    try:
-        return urllib.request.urlopen(request, timeout=_TIMEOUT)
-    except urllib.error.HTTPError as error:
-        with error:
-            reason = f"the server answered {error.code} {error.reason}"
-            if error.code in _TRY_AGAIN:
-                raise _Interrupted(
-                    reason, _retry_after(error.headers.get("Retry-After"))
-                ) from error
-            msg = f"{url}: {reason}."
-            raise _RefusedError(msg, error.code) from error
-    except urllib.error.URLError as error:
-        msg = f"cannot connect ({error.reason})"
-        raise _Interrupted(msg) from error
-    except (OSError, http.client.HTTPException) as error:
-        msg = f"the connection failed ({error or type(error).__name__})"
-        raise _Interrupted(msg) from error
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Return the seconds that a Retry-After header asks for: a number, or a date."""
-    if not text:
-        return None
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
-
-
 def _attempt(
     url: str, target: Path, progress: Callable[[str, int, int | None], None] | None
 ) -> bool:
-    part, note = part_of(target), _note(target)
-    begun = _read_note(note)
-    offset = _size(part)
-    headers = {}
+    begun, offset = read_note(target), size_of(part_of(target))
+    headers: dict[str, str] = {}
     if begun is None or begun.url != url:
         # without knowing which version the bytes are of, joining them to others is a gamble
         offset = 0
@@ -222,8 +128,8 @@ def _attempt(
         if begun.validator:
             headers["If-Range"] = begun.validator
     try:
-        response = _open(url, headers)
-    except _RefusedError as error:
+        response = open_url(url, headers)
+    except RefusedError as error:
         if error.status == _NOT_FOUND:
             return False
         if error.status == _BAD_RANGE and offset:
@@ -231,96 +137,86 @@ def _attempt(
                 return True
             discard(target)
             reason = "the server refused to resume"
-            raise _Interrupted(reason) from error
+            raise Interrupted(reason) from error
         raise
     with response:
-        source, start, total = _describe(url, response)
-        if response.status == _PARTIAL and (start != offset or _differs(begun, source, total)):
+        resumed = response.status == _PARTIAL
+        source, start = _describe(url, response)
+        if resumed and (start != offset or begun is None or begun.differs(source)):
             discard(target)
             reason = "the file on the server has changed"
-            raise _Interrupted(reason)
-        resumed = response.status == _PARTIAL
+            raise Interrupted(reason)
+        offset = offset if resumed else 0
+        first = _read(response, _BLOCK, offset)
         if not resumed:
-            offset = 0
-        _check_space(target, (total or 0) - offset)
-        note.write_text(json.dumps(asdict(source)), "utf-8")
-        with part.open("ab" if resumed else "wb") as sink:
-            done = _copy(response, sink, where=(target.name, offset, total), progress=progress)
-    if total is not None and done != total:
-        if done > total:
+            _refuse_html(first, response.url)
             discard(target)
-        reason = f"{done:,} of {total:,} bytes arrived"
-        raise _Interrupted(reason)
+            write_note(target, source)
+        if source.size is not None:
+            _check_space(target, source.size - offset)
+        done = _copy(response, target, first, progress=progress)
+    if source.size is not None and done != source.size:
+        if done > source.size:
+            discard(target)
+        reason = f"{done:,} of {source.size:,} bytes arrived"
+        raise Interrupted(reason)
     return True
 
 
-def _describe(url: str, response: Any) -> tuple[_Source, int, int | None]:
-    """Return the version, the first byte's offset and the whole file's size."""
+def _describe(url: str, response: Any) -> tuple[Source, int]:
+    """Return the version with the whole file's size, and the first byte's offset (-1: not said)."""
     headers = response.headers
-    start, total = 0, None
+    start, size = 0, None
     if response.status == _PARTIAL:
         found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
-        if found is None:
-            start = -1
-        else:
-            start = int(found[1])
-            total = None if found[3] == "*" else int(found[3])
+        start = int(found[1]) if found else -1
+        size = int(found[3]) if found and found[3] != "*" else None
     elif (length := headers.get("Content-Length", "")).isdigit():
-        total = int(length)
-    source = _Source(url, total, headers.get("ETag", ""), headers.get("Last-Modified", ""))
-    return source, start, total
+        size = int(length)
+    return Source(url, size, headers.get("ETag", ""), headers.get("Last-Modified", "")), start
 
 
-def _differs(begun: _Source | None, now: _Source, total: int | None) -> bool:
-    if begun is None:
-        return True
-    pairs = [(begun.size, total), (begun.etag, now.etag), (begun.modified, now.modified)]
-    return any(old and new and old != new for old, new in pairs)
+def _read(response: Any, size: int, done: int) -> bytes:
+    try:
+        return response.read(size)
+    except (OSError, http.client.HTTPException) as error:
+        raise broken(error, done) from error
 
 
 def _copy(
     response: Any,
-    sink: IO[bytes],
+    target: Path,
+    block: bytes,
     *,
-    where: tuple[str, int, int | None],
     progress: Callable[[str, int, int | None], None] | None,
 ) -> int:
-    """Write the body and return how many bytes the file has by then."""
-    name, done, total = where
-    first = done == 0
-    if progress is not None:
-        progress(name, done, total)
-    while True:
-        try:
-            block = response.read(_BLOCK)
-        except (OSError, http.client.HTTPException) as error:
+    """Append the body, of which ``block`` was read, and return how many bytes the part has then."""
+    source = read_note(target)
+    total = source.size if source else None
+    with part_of(target).open("ab") as sink:
+        done = sink.tell()
+        while block:
+            sink.write(block)
+            done += len(block)
+            if progress is not None:
+                progress(target.name, done, total)
+            # what has arrived must be on disk before the next block can break
             sink.flush()
-            reason = f"the connection broke after {done:,} bytes ({error or type(error).__name__})"
-            raise _Interrupted(reason) from error
-        if not block:
-            return done
-        if first:
-            _refuse_html(block, response)
-            first = False
-        sink.write(block)
-        done += len(block)
-        if progress is not None:
-            progress(name, done, total)
+            block = _read(response, _BLOCK, done)
+    return done
 
 
-def _refuse_html(block: bytes, response: Any) -> None:
-    title = html_title(block[:_HEAD])
+def _refuse_html(block: bytes, url: str) -> None:
+    title = html_title(block)
     if title is not None:
         msg = (
-            f"{response.url}: the server answered 200 with an HTML page ({title!r}) in place of "
-            "the file; it is not kept. Check --base-url, or a proxy or login page in between."
+            f"{url}: the server answered 200 with an HTML page ({title!r}) in place of the file; "
+            "it is not kept. Check --base-url, or a proxy or login page in between."
         )
         raise DownloadError(msg)
 
 
 def _check_space(target: Path, needed: int) -> None:
-    import shutil
-
     free = shutil.disk_usage(target.parent).free
     if needed > free:
         msg = (
@@ -328,34 +224,3 @@ def _check_space(target: Path, needed: int) -> None:
             "make room or choose another --dest."
         )
         raise DownloadError(msg)
-
-
-def _read_note(note: Path) -> _Source | None:
-    try:
-        return _Source(**json.loads(note.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def settle(target: Path) -> None:
-    """Give a downloaded file its name.
-
-    Parameters
-    ----------
-    target
-        The name.
-    """
-    part_of(target).replace(target)
-    _note(target).unlink(missing_ok=True)
-
-
-def discard(target: Path) -> None:
-    """Drop what was downloaded of a file.
-
-    Parameters
-    ----------
-    target
-        The name it would have had.
-    """
-    part_of(target).unlink(missing_ok=True)
-    _note(target).unlink(missing_ok=True)

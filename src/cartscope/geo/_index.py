@@ -100,9 +100,7 @@ def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
     bad = table.loc[numbers.isna() & (table[column] != ""), ["sample_id", column]]
     if len(bad):
         sample, value = bad.iloc[0]
-        msg = (
-            f"sample {sample!r}: {column} is {value!r}, not a number; correct it or leave it empty."
-        )
+        msg = f"sample {sample!r}: {column} is {value!r}, not a number; correct it or empty it."
         raise InputError(msg)
     return numbers
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _BLOCK: Final = 1 << 20
+_HEAD: Final = 4096
 _HTML = re.compile(
     rb"^\s*(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype\s+html|html|head)", re.I
 )
@@ -51,7 +52,7 @@ def html_title(head: bytes) -> str | None:
 
 
 def check_file(
-    path: Path | str, *, name: str | None = None, members: Mapping[str, int] | None = None
+    path: Path | str, *, target: Path | str | None = None, members: Mapping[str, int] | None = None
 ) -> None:
     """Raise IntegrityError unless a file is whole and of the kind its name says.
 
@@ -62,101 +63,96 @@ def check_file(
     ----------
     path
         The file.
-    name
-        The name it will have, when it has another one yet.
+    target
+        The path it will have once it has been found good; messages and its kind go by it.
     members
         Sizes of the archive's members, from ``filelist.txt``.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        head = file.read(4096)
-    name = (name or path.name).lower()
-    title = html_title(head)
-    if title is not None and not name.endswith((".html", ".htm")):
-        msg = f"{path}: is an HTML page ({title!r}), not the file; delete it and get it again."
-        raise IntegrityError(msg)
-    if not head and name != "filelist.txt":
-        msg = f"{path}: is empty; delete it and get it again."
-        raise IntegrityError(msg)
+    label = path if target is None else Path(target)
+    cure = "delete it and get it again." if target is None else "it is not kept; get it again."
     try:
-        if name.endswith(".tar"):
-            _check_tar(path, members)
-        elif name.endswith((".h5", ".h5ad")):
-            if not head.startswith(_HDF5):
-                msg = f"{path}: is not an HDF5 file; delete it and get it again."
-                raise IntegrityError(msg)
-        elif name.endswith((".gz", ".tgz")):
-            with path.open("rb") as file:
-                _check_gzip(file, name)
+        _check_kind(path, label.name.lower(), members)
     except IntegrityError as error:
-        if str(path) in str(error):
-            raise
-        msg = f"{path}: {error}"
+        msg = f"{label}: {error}; {cure}"
         raise IntegrityError(msg) from error
     except BROKEN as error:
-        msg = f"{path}: is damaged or cut off ({error}); delete it and get it again."
+        msg = f"{label}: is damaged or cut off ({error}); {cure}"
         raise IntegrityError(msg) from error
+
+
+def _check_kind(path: Path, name: str, members: Mapping[str, int] | None) -> None:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        title = html_title(head)
+        if title is not None and not name.endswith((".html", ".htm")):
+            msg = f"is an HTML page ({title!r}), not the file"
+        elif not head and name != "filelist.txt":
+            msg = "is empty"
+        elif name.endswith((".h5", ".h5ad")) and not head.startswith(_HDF5):
+            msg = "is not an HDF5 file"
+        elif name.endswith((".gz", ".tgz")):
+            file.seek(0)
+            _check_gzip(file, name)
+            return
+        elif name.endswith(".tar"):
+            _check_tar(path, members)
+            return
+        else:
+            return
+    raise IntegrityError(msg)
 
 
 def _check_tar(path: Path, members: Mapping[str, int] | None) -> None:
     found: dict[str, int] = {}
     with tarfile.open(path, "r:") as tar:
         for info in tar:
-            check_member(info, path)
+            check_member(info)
             if not info.isreg():
                 continue
             name = info.name.removeprefix("./")
             found[name] = info.size
-            if name.lower().endswith((".gz", ".tgz")):
-                source = tar.extractfile(info)
-                if source is not None:
-                    with source:
-                        _check_member_gzip(source, name, path)
+            if name.lower().endswith((".gz", ".tgz")) and (source := tar.extractfile(info)):
+                with source:
+                    _check_member(source, name)
     if not found:
-        msg = f"{path}: the archive holds no file; delete it and get it again."
+        msg = "holds no file"
         raise IntegrityError(msg)
     for name, size in (members or {}).items():
         if name not in found:
             msg = (
-                f"{path}: member {name!r} of filelist.txt is missing: the archive "
-                f"holds {len(found)} of {len(members or {})}; delete it and get it again."
+                f"member {name!r} of filelist.txt is missing: the archive holds {len(found)} of "
+                f"{len(members or {})}"
             )
             raise IntegrityError(msg)
         if found[name] != size:
-            msg = (
-                f"{path}: member {name!r} has {found[name]:,} bytes, filelist.txt says {size:,}; "
-                "delete the archive and filelist.txt and get both again."
-            )
+            msg = f"member {name!r} has {found[name]:,} bytes, filelist.txt says {size:,}"
             raise IntegrityError(msg)
 
 
-def _check_member_gzip(source: IO[bytes], name: str, path: Path) -> None:
+def _check_member(source: IO[bytes], name: str) -> None:
     try:
         _check_gzip(source, name.lower())
     except BROKEN as error:
-        msg = (
-            f"{path}: member {name!r} is damaged or cut off ({error}); "
-            "delete the archive and get it again."
-        )
+        msg = f"member {name!r} is damaged or cut off ({error})"
         raise IntegrityError(msg) from error
     except IntegrityError as error:
-        msg = f"{path}: member {name!r}: {error}"
+        msg = f"member {name!r}: {error}"
         raise IntegrityError(msg) from error
 
 
 def _check_gzip(file: IO[bytes], name: str) -> None:
     """Read a gzip stream to its end, and a tar archive in it member by member."""
-    start = file.tell()
-    if file.read(2) != _GZIP:
-        msg = "is not gzip, against its name; delete it and get it again."
+    if file.read(len(_GZIP)) != _GZIP:
+        msg = "is not gzip, against its name"
         raise IntegrityError(msg)
-    file.seek(start)
+    file.seek(0)
     with gzip.GzipFile(fileobj=file) as stream:
         total = 0
         if name.endswith((".tar.gz", ".tgz")):
             with tarfile.open(fileobj=stream, mode="r|") as tar:
                 for info in tar:
-                    check_member(info, name)
+                    check_member(info)
                     total += info.size
                     _limit(total)
         # what is left holds the checksum of the whole stream
@@ -167,5 +163,5 @@ def _check_gzip(file: IO[bytes], name: str) -> None:
 
 def _limit(total: int) -> None:
     if total > MAX_BYTES:
-        msg = f"unpacks to more than {MAX_BYTES:,} bytes; not used."
+        msg = f"unpacks to more than {MAX_BYTES:,} bytes"
         raise IntegrityError(msg)

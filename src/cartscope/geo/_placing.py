@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cartscope.geo._characteristics import read_characteristics
-from cartscope.geo._lock import LOCK_NAME, check_locked
-from cartscope.geo._members import Unit, group_members
-from cartscope.geo._places import find_series, relative_to
-from cartscope.geo._soft import SoftRecord, read_soft
-from cartscope.geo._tar import TarMember, list_members
+from cartscope.geo._characteristics import read_characteristics, read_identity
+from cartscope.geo._lock import check_locked
+from cartscope.geo._members import Unit
+from cartscope.geo._places import find_series
+from cartscope.geo._units import soft_samples, units_of
+from cartscope.manifest._titles import COLUMNS, in_order
 
 if TYPE_CHECKING:
+    from cartscope.geo._soft import SoftRecord
     from cartscope.manifest._geo import GeoSeries
     from cartscope.manifest._titles import Reading
 
@@ -62,10 +63,10 @@ def place_series(dest: Path | str, manifest: GeoSeries) -> list[Placed]:
     """
     folder = find_series(dest, manifest.accession)
     check_locked(folder)
-    soft = _soft_samples(folder, manifest.accession)
+    soft = soft_samples(folder, manifest.accession)
     placed = [
         _place(unit, path, manifest, record=soft.get(unit.gsm))
-        for unit, path in _units(folder, manifest, dest=Path(dest))
+        for unit, path in units_of(folder, manifest, dest=Path(dest))
     ]
     _prefer_archive(placed)
     placed += _without_file(placed, soft, manifest)
@@ -85,49 +86,9 @@ def safe_id(title: str) -> str:
     --------
     >>> from cartscope.geo._placing import safe_id
     >>> safe_id("Patient 3, day +7 (PBMC)")
-    'Patient_3_day_+7_PBMC'
+    'Patient-3-day-+7-PBMC'
     """
-    return re.sub(r"[^A-Za-z0-9.+-]+", "_", title).strip("_.") or "sample"
-
-
-def _soft_samples(folder: Path, accession: str) -> dict[str, SoftRecord]:
-    for path in (
-        folder / sub / f"{accession}_family.soft{end}"
-        for sub in ("soft", ".")
-        for end in (".gz", "")
-    ):
-        if path.is_file():
-            return {r.accession.upper(): r for r in read_soft(path).samples}
-    return {}
-
-
-def _units(folder: Path, manifest: GeoSeries, *, dest: Path) -> list[tuple[Unit, str]]:
-    """Return the units of archives, loose files and single samples, each with its path."""
-    found: list[tuple[Unit, str]] = []
-    own = {f.name.format(accession=manifest.accession) for f in manifest.file}
-    suppl = folder / "suppl" if (folder / "suppl").is_dir() else folder
-    loose: list[TarMember] = []
-    for path in sorted(p for p in suppl.iterdir() if p.is_file()):
-        if path.name.endswith("_RAW.tar"):
-            for unit in group_members(list_members(path)):
-                found.append((unit, f"{relative_to(path, dest)}::{unit.select}"))
-        elif path.name not in own and not _ours(path.name):
-            loose.append(TarMember(path.name, path.stat().st_size))
-    found += [(unit, relative_to(suppl / unit.select, dest)) for unit in group_members(loose)]
-    singles = folder / "samples"
-    if singles.is_dir():
-        files = sorted(p for p in singles.rglob("*") if p.is_file() and not _ours(p.name))
-        members = [TarMember(p.relative_to(singles).as_posix(), p.stat().st_size) for p in files]
-        found += [
-            (unit, relative_to(singles / unit.select, dest)) for unit in group_members(members)
-        ]
-    return found
-
-
-def _ours(name: str) -> bool:
-    return name.startswith((LOCK_NAME, ".")) or name.endswith(
-        (".part", ".part.json", "_family.soft.gz", "_family.soft", "filelist.txt")
-    )
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", title).strip("-.") or "sample"
 
 
 def _place(unit: Unit, path: str, manifest: GeoSeries, *, record: SoftRecord | None) -> Placed:
@@ -148,6 +109,8 @@ def _place(unit: Unit, path: str, manifest: GeoSeries, *, record: SoftRecord | N
         )
         return placed
     reading, clash = _read_both(manifest, title, unit.stem if unit.stem != title else "")
+    if record is not None:
+        reading = _complete(reading, read_identity(record.characteristics, manifest.read))
     product = _product(manifest, placed, patient=reading.patient)
     _fill(placed, manifest, reading, product=product or "")
     _add_characteristics(placed, manifest, record)
@@ -174,13 +137,21 @@ def _read_both(manifest: GeoSeries, title: str, stem: str) -> tuple[Reading, lis
     ]
     taken = {
         column: getattr(other, column)
-        for column in ("patient", "timepoint", "sorted", "anakinra")
+        for column in COLUMNS
         if not getattr(reading, column) and getattr(other, column)
     }
     unsure = {*reading.unconfirmed, *(c for c in taken if c in other.unconfirmed)}
     # a title that is ambiguous on a column stays so, whatever the file is called
     taken = {c: v for c, v in taken.items() if not any(a.startswith(c) for a in reading.ambiguous)}
-    return reading.model_copy(update={**taken, "unconfirmed": tuple(sorted(unsure))}), clash
+    return reading.model_copy(update={**taken, "unconfirmed": in_order(unsure)}), clash
+
+
+def _complete(reading: Reading, found: dict[str, str]) -> Reading:
+    """Let SOFT's characteristics say what neither title nor file name does."""
+    said = {a.split(":")[0] for a in reading.ambiguous}
+    new = {c: v for c, v in found.items() if not getattr(reading, c) and c not in said}
+    unsure = in_order({*reading.unconfirmed, *new})
+    return reading.model_copy(update={**new, "unconfirmed": unsure})
 
 
 def _product(manifest: GeoSeries, placed: Placed, *, patient: str) -> str | None:

@@ -74,7 +74,7 @@ def list_members(path: Path | str, *, max_bytes: int = MAX_BYTES) -> list[TarMem
     return members
 
 
-def check_member(info: tarfile.TarInfo, archive: Path | str) -> None:
+def check_member(info: tarfile.TarInfo, archive: Path | str | None = None) -> None:
     """Raise IntegrityError unless a member is a plain file or folder inside the archive's folder.
 
     Parameters
@@ -82,7 +82,7 @@ def check_member(info: tarfile.TarInfo, archive: Path | str) -> None:
     info
         The member.
     archive
-        Where it stands, for the message.
+        Where it stands, if the message is to say so.
     """
     name = info.name
     parts = name.replace("\\", "/").split("/")
@@ -100,7 +100,9 @@ def check_member(info: tarfile.TarInfo, archive: Path | str) -> None:
         problem = "a sparse file"
     else:
         return
-    msg = f"{archive}: member {name!r} is {problem}; the archive is not used."
+    msg = f"member {name!r} is {problem}, which is not safe"
+    if archive is not None:
+        msg = f"{archive}: {msg}; the archive is not used, and should not be trusted."
     raise IntegrityError(msg)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Column = Literal["patient", "timepoint", "sorted", "anakinra"]
+COLUMNS: Final = get_args(Column)
 
 
 class Pattern(Model):
@@ -80,6 +81,17 @@ class Reading(Model):
     ambiguous: tuple[str, ...] = ()
 
 
+def in_order(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return columns in the order in which they are always named.
+
+    Parameters
+    ----------
+    columns
+        Some of ``COLUMNS``.
+    """
+    return tuple(sorted(set(columns), key=COLUMNS.index))
+
+
 def read_title(patterns: Iterable[Pattern], title: str) -> Reading:
     r"""Read a title by patterns.
 
@@ -105,7 +117,7 @@ def read_title(patterns: Iterable[Pattern], title: str) -> Reading:
     patterns = list(patterns)
     values: dict[str, str] = {}
     unconfirmed, ambiguous = [], []
-    for column in ("patient", "timepoint", "sorted", "anakinra"):
+    for column in COLUMNS:
         hits = [(p, p.read(title)) for p in patterns if p.field == column]
         hits = [(p, value) for p, value in hits if value is not None]
         if not hits:
