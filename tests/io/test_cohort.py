@@ -170,9 +170,7 @@ def test_symbols_join_where_there_is_no_id_in_any_order(tmp_path, make) -> None:
     named = make.Planted(
         rng.poisson(2, (3, 5)), ids, ["CD3D", "LYZ", "TBCE", "TBCE", "B2M"], [RNA] * 5
     )
-    bare = make.Planted(
-        rng.poisson(2, (2, 4)), [""] * 4, ["B2M", "TBCE", "LYZ", "CD3D"], [RNA] * 4
-    )
+    bare = make.Planted(rng.poisson(2, (2, 4)), [""] * 4, ["B2M", "TBCE", "LYZ", "CD3D"], [RNA] * 4)
     named.h5(tmp_path / "named.h5")
     (tmp_path / "bare.csv").write_bytes(bare.dense())
     table = pd.DataFrame(

@@ -184,9 +184,7 @@ def test_links_in_an_archive_are_no_members(tmp_path, planted, make) -> None:
         cs.io.read_10x(tmp_path / "a.tar")
 
 
-def test_of_a_cell_ranger_outs_folder_the_filtered_matrix_is_taken(
-    tmp_path, planted, make
-) -> None:
+def test_of_a_cell_ranger_outs_folder_the_filtered_matrix_is_taken(tmp_path, planted, make) -> None:
     outs = tmp_path / "outs"
     raw = make.Planted(
         np.vstack([planted.counts, planted.counts * 0]), planted.ids, planted.symbols, planted.types

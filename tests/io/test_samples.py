@@ -110,7 +110,9 @@ def test_a_missing_table(tmp_path) -> None:
     fails(tmp_path / "samples.csv", "no such file; check the path")
 
 
-@pytest.mark.parametrize("column", ["crs_nt_note", "patient_age", "batch", "sample_id2", "product_lot"])
+@pytest.mark.parametrize(
+    "column", ["crs_nt_note", "patient_age", "batch", "sample_id2", "product_lot"]
+)
 def test_columns_of_the_users_own_are_no_typos(table, column) -> None:
     out = cs.io.read_samples(table(f"{HEAD},{column},product\nA,a.h5,P1,1,axi-cel\n"))
     assert out[column].tolist() == ["1"]

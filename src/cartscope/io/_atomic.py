@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # hidden, and with the process in its name: two runs never write into one another's file
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # always the same name, so that what a killed run left is cleared away by the next
+    temporary = target.with_name(f".{target.name}.part")
     _remove(temporary)
     try:
         yield temporary
@@ -36,7 +35,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 def _exchange(new: Path, target: Path) -> None:
     if new.is_dir() or target.is_dir():
         # a folder cannot be replaced in one step: set the old one aside, then rename
-        aside = target.with_name(f".{target.name}.{os.getpid()}.old")
+        aside = target.with_name(f".{target.name}.old")
         _remove(aside)
         existed = target.exists()
         if existed:
