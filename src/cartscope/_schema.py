@@ -274,7 +274,10 @@ ESTIMABILITY = Schema(
         "contrast": (TEXT, "plain name of the contrast, empty for the design alone"),
         "kind": (TEXT, "cell, aliased, coefficient, contrast, not separable or blurred by"),
         "name": (TEXT, "cell, coefficient, contrast or term"),
-        "n_patients": (INTEGER, "patients in the cell or with a weight; -1 where it has no meaning"),
+        "n_patients": (
+            INTEGER,
+            "patients in the cell or with a weight; -1 where it has no meaning",
+        ),
         "patients": (TEXT, "who they are"),
         "note": (TEXT, "what is wrong, or who has weight 0"),
     },
@@ -294,6 +297,39 @@ GSEA = Schema(
         "reason": (TEXT, "why a value is missing"),
     },
     optional=frozenset({"reason"}),
+)
+
+GENE_SET_SCORES = Schema(
+    "gene_set_scores.csv",
+    {
+        **_CONTRAST,
+        "gene_set": (TEXT, "name of the set"),
+        "size": (INTEGER, "genes of the set that vary between the patients"),
+        **_GROUPS,
+        **_MEDIANS,
+        "effect": (NUMBER, "group minus reference: median of all differences of mean z"),
+        "ci_low": (NUMBER, "95% interval of effect, lower end"),
+        "ci_high": (NUMBER, "95% interval of effect, upper end"),
+        "u": (NUMBER, "Mann-Whitney U of the group; signed-rank V where patients are paired"),
+        **_P,
+        **_FAMILY,
+        **_REASON,
+    },
+)
+
+OVER_REPRESENTATION = Schema(
+    "over_representation.csv",
+    {
+        **_CONTRAST,
+        "gene_set": (TEXT, "name of the set"),
+        "size": (INTEGER, "genes of the set in the universe"),
+        "overlap": (INTEGER, "genes of the set among the chosen ones"),
+        "fold_enrichment": (NUMBER, "overlap divided by what chance gives"),
+        "p_value": (NUMBER, "hypergeometric, upper tail: ignores correlation between genes"),
+        "fdr": (NUMBER, "Benjamini-Hochberg within the contrast"),
+        "genes": (TEXT, "the overlap, separated by semicolons"),
+        **_REASON,
+    },
 )
 
 LIGREC = Schema(

@@ -77,10 +77,11 @@ def load_toml(path: Path | str, model: type[M]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ManifestError(_explain(path, error, model, data)) from error
+        msg = f"{path}: {_explain(error, model=model, data=data)}"
+        raise ManifestError(msg) from error
 
 
-def _explain(path: Path, error: ValidationError, model: type[Model], data: Any) -> str:
+def _explain(error: ValidationError, *, model: type[Model], data: Any) -> str:
     problems = error.errors(include_url=False)
     lines = []
     for problem in problems[:5]:
@@ -97,7 +98,7 @@ def _explain(path: Path, error: ValidationError, model: type[Model], data: Any) 
             lines.append(f"{where} = {problem['input']!r}: {text}")
     if len(problems) > len(lines):
         lines.append(f"and {len(problems) - len(lines)} more")
-    return f"{path}: " + "; ".join(lines)
+    return "; ".join(lines)
 
 
 def _where(loc: tuple[int | str, ...], data: Any) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 from cartscope.manifest._base import Model, load_toml
 
 
-class TestedWith(Model):
+class MeasuredWith(Model):
     """The file whose numbers stand in the manifest."""
 
     liana: str
@@ -22,7 +22,7 @@ class LigandReceptorResources(Model):
     """Resources that are united."""
 
     names: tuple[str, ...] = Field(min_length=1)
-    tested_with: TestedWith
+    measured_with: MeasuredWith
     why: str = Field(min_length=3)
 
 

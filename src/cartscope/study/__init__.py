@@ -1,1 +1,19 @@
-"""Stand-in until the room is furnished."""
+"""Steps, figures, claims and report of the study; all they know is read from data_manifests."""
+
+from ._manifests import Manifests
+from ._registry import all_evidence, all_figures, all_judges, all_steps
+from ._run import Run, reproduce, wanted_steps
+from ._settings import PAPER_CELLS, Settings
+
+__all__ = [
+    "PAPER_CELLS",
+    "Manifests",
+    "Run",
+    "Settings",
+    "all_evidence",
+    "all_figures",
+    "all_judges",
+    "all_steps",
+    "reproduce",
+    "wanted_steps",
+]

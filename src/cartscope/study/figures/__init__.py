@@ -1,1 +1,1 @@
-"""Stand-in until the room is furnished."""
+"""One module per published panel; each has a FIGURE constant."""

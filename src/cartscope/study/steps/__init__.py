@@ -1,1 +1,1 @@
-"""Stand-in until the room is furnished."""
+"""One module per step of the road; each has a STEP constant."""

@@ -1,0 +1,83 @@
+"""Markers, gates and controls that name a cell: ``annotation.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  (pydantic resolves annotations at run time)
+from typing import Any
+
+from pydantic import Field
+
+from cartscope.manifest._base import Model, load_toml
+
+
+class CellType(Model):
+    """Markers of one cell type."""
+
+    positive: tuple[str, ...] = Field(min_length=1)
+    negative: tuple[str, ...] = ()
+    level: float = Field(gt=0)
+    only_in: dict[str, tuple[str, ...]] = {}
+
+
+class Threshold(Model):
+    """A published rule on cluster means."""
+
+    cell_type: str
+    gene: str
+    above: float
+    note: str = ""
+
+
+class Assign(Model):
+    """When a type is assigned."""
+
+    minimum: float = Field(ge=0)
+    margin: float = Field(ge=0)
+
+
+class CarControls(Model):
+    """Cell types that cannot carry the CAR."""
+
+    controls: tuple[str, ...] = Field(min_length=1)
+
+
+class Annotation(Model):
+    """The whole of ``annotation.toml``."""
+
+    assign: Assign
+    cell_type: dict[str, CellType] = Field(min_length=1)
+    published: tuple[Threshold, ...]
+    car: CarControls
+    aliases: dict[str, str] = {}
+
+    def markers(self, rule: str = "recommended") -> dict[str, Any] | list[dict[str, Any]]:
+        """Return what ``tl.annotate`` takes as ``markers``.
+
+        Parameters
+        ----------
+        rule
+            "recommended" or "published".
+        """
+        if rule == "published":
+            return [entry.model_dump(exclude={"note"}) for entry in self.published]
+        return {name: entry.model_dump() for name, entry in self.cell_type.items()}
+
+
+def read_annotation(path: Path | str) -> Annotation:
+    """Read ``annotation.toml``.
+
+    Parameters
+    ----------
+    path
+        File to read.
+
+    Returns
+    -------
+    The validated, frozen manifest.
+
+    Raises
+    ------
+    ManifestError
+        If a key is unknown or a value impossible.
+    """
+    return load_toml(path, Annotation)

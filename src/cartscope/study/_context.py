@@ -1,0 +1,174 @@
+"""Where things are, what the user chose and what the manifests say."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cartscope import io
+from cartscope._schema import SCHEMAS
+from cartscope.study import _files
+from cartscope.study._cells import CellStore
+from cartscope.study._manifests import Manifests
+from cartscope.study._registry import all_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import pandas as pd
+    from anndata import AnnData
+
+    from cartscope.manifest import Preset
+    from cartscope.study._settings import Settings
+
+CELLS = "work/cells"
+BASE = "work/filtered.h5ad"
+
+
+class Context:
+    """Handed to every step, figure and judge; holds no results but the cells in memory.
+
+    Parameters
+    ----------
+    settings
+        What the user chose.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.manifests = Manifests(settings.manifests)
+        self.digests: dict[str, dict[str, Any]] = {}
+        self._store = CellStore(self.path(CELLS), self.path(BASE))
+
+    @cached_property
+    def preset(self) -> Preset:
+        """The chosen preset."""
+        return self.manifests.preset(self.settings.preset)
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.settings.seed
+
+    @property
+    def jobs(self) -> int:
+        """Threads or processes a step may use."""
+        return self.settings.jobs
+
+    def sha256(self, path: Path) -> str:
+        """Return a file's digest, computed again only if its size or time has changed.
+
+        Parameters
+        ----------
+        path
+            File or folder.
+        """
+        key, now = str(path), _files.stamp(path)
+        known = self.digests.get(key)
+        if known is None or known["stamp"] != now:
+            known = {"stamp": now, "sha256": _files.digest(path)}
+            self.digests[key] = known
+        return known["sha256"]
+
+    def path(self, artifact: str) -> Path:
+        """Return where an artifact lies.
+
+        Parameters
+        ----------
+        artifact
+            Path relative to ``--out``.
+        """
+        return self.settings.out / artifact
+
+    def writing(self, artifact: str) -> AbstractContextManager[Path]:
+        """Give a temporary path that becomes the artifact when the block ends well.
+
+        Parameters
+        ----------
+        artifact
+            Path relative to ``--out``.
+        """
+        return _files.replacing(self.path(artifact))
+
+    def read_table(self, artifact: str) -> pd.DataFrame:
+        """Return a result table, checked against its schema.
+
+        Parameters
+        ----------
+        artifact
+            Path relative to ``--out``, for instance ``"tables/de.csv"``.
+        """
+        path = self.path(artifact)
+        return io.read_table(path, SCHEMAS.get(path.stem))
+
+    def write_table(self, artifact: str, table: pd.DataFrame) -> None:
+        """Write a result table, checked against its schema.
+
+        Parameters
+        ----------
+        artifact
+            Path relative to ``--out``.
+        table
+            The table.
+        """
+        path = self.path(artifact)
+        schema = SCHEMAS.get(path.stem)
+        with self.writing(artifact) as temporary:
+            io.write_table(table if schema is None else schema.check(table), temporary)
+
+    def cells(self, step: str, *, exactly: bool = False) -> AnnData:
+        """Return the cells as the steps before ``step`` left them; read, don't write.
+
+        Parameters
+        ----------
+        step
+            Name of the step that asks.
+        exactly
+            Whether additions of steps that ``step`` does not need may not be there.
+        """
+        return self._store.load(_annotating_before(step), exactly=exactly)
+
+    @contextmanager
+    def annotating(self, step: str) -> Iterator[AnnData]:
+        """Give the cells to a step that annotates them, and keep what it added.
+
+        Parameters
+        ----------
+        step
+            Name of the step.
+        """
+        with self._store.annotating(step, _annotating_before(step)) as adata:
+            yield adata
+
+    def forget_cells(self) -> None:
+        """Free the memory of the cells."""
+        self._store.forget()
+
+
+def cell_artifact(step: str) -> str:
+    """Return the artifact that holds what an annotating step added to the cells.
+
+    Parameters
+    ----------
+    step
+        Name of the step.
+    """
+    return f"{CELLS}/{step}.h5ad"
+
+
+def _annotating_before(step: str) -> list[str]:
+    """Return the annotating steps that ``step`` needs, directly or not, in order."""
+    steps = all_steps()
+    maker = {artifact: s.name for s in steps.values() for artifact in s.makes}
+    wanted: set[str] = set()
+    todo = [step]
+    while todo:
+        for need in steps[todo.pop()].needs:
+            name = maker[need]
+            if name not in wanted:
+                wanted.add(name)
+                todo.append(name)
+    return [s for s in steps if s in wanted and cell_artifact(s) in steps[s].makes]

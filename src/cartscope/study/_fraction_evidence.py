@@ -1,0 +1,59 @@
+"""Shares of cells per patient as evidence: composition and cycling alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cartscope.study._evidence import rows_by_contrast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cartscope.manifest import Claim, Evidence
+    from cartscope.study._context import Context
+
+
+def fraction_rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
+    """Return one row per population and contrast; the effect is a difference of shares.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    claim
+        The claim.
+    evidence
+        One of its pieces of evidence; its ``table`` is ``"composition"`` or ``"cycling"``.
+
+    Returns
+    -------
+    A table that follows ``CLAIMS_DETAIL``; the effect is the Hodges-Lehmann shift where the table
+    has it, else the difference of the medians.
+    """
+    table = ctx.read_table(f"tables/{evidence.table}.csv")
+    table = table[table["contrast"].isin(evidence.contrasts)]
+
+    def find(contrast: str, population: str) -> list[dict[str, Any]]:
+        chosen = table[table["contrast"] == contrast]
+        if population:
+            chosen = chosen[chosen["population"] == population]
+        return [_values(row) for _, row in chosen.iterrows()]
+
+    return rows_by_contrast(ctx, claim, evidence, find=find)
+
+
+def _values(row: pd.Series) -> dict[str, Any]:
+    medians = row["median_group"] - row["median_reference"]
+    shift = row.get("shift", np.nan)
+    return {
+        "population": " ".join(w for w in (row["population"], row["car_status"]) if w),
+        "effect": shift if np.isfinite(shift) else medians,
+        "ci_low": row.get("shift_low", np.nan),
+        "ci_high": row.get("shift_high", np.nan),
+        "p_value": row["p_value"],
+        "fdr": row["fdr"],
+        "min_p": row["min_p"],
+        "reason": row["reason"],
+    }

@@ -1,0 +1,163 @@
+"""How single rows of evidence are judged; the judges of claims put them together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cartscope.study._model import Judgement
+from cartscope.study._verdicts import (
+    CONSISTENT_WITH_NONE,
+    DIRECTION_ONLY,
+    NOT_ATTAINABLE,
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    REPRODUCED,
+    UNINFORMATIVE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from cartscope.manifest import Claim
+
+SIGNS = {"up": 1.0, "down": -1.0}
+
+
+def called(row: pd.Series, alpha: float) -> bool:
+    """Return whether a row is called a difference at the claim's level.
+
+    Parameters
+    ----------
+    row
+        Of the claim's detail.
+    alpha
+        Level for the corrected p.
+    """
+    return bool(row["fdr"] < alpha)
+
+
+def judge_rows(claim: Claim, detail: pd.DataFrame) -> list[tuple[str, str]]:
+    """Judge every row of a claim's detail by its expected direction.
+
+    Parameters
+    ----------
+    claim
+        The claim.
+    detail
+        Follows ``CLAIMS_DETAIL``.
+
+    Returns
+    -------
+    Verdict and reason per row.
+    """
+    out = []
+    for _, row in detail.iterrows():
+        if not np.isfinite(row["effect"]):
+            out.append((NOT_TESTABLE, row["reason"]))
+        elif row["expected"] == "none":
+            out.append(judge_none(row, alpha=claim.alpha))
+        else:
+            out.append(_directed(row, alpha=claim.alpha))
+    return out
+
+
+def judge_none(row: pd.Series, *, alpha: float, excludes: float | None = None) -> tuple[str, str]:
+    """Judge "no difference": only an interval that excludes the stated effect supports it.
+
+    Parameters
+    ----------
+    row
+        Of the claim's detail.
+    alpha
+        Level for the corrected p.
+    excludes
+        Size of the effect that the interval has to exclude; None if the claim states none.
+    """
+    if called(row, alpha):
+        return NOT_REPRODUCED, f"a difference is called: q = {row['fdr']:.2g} < {alpha:g}"
+    interval = row["ci_low"], row["ci_high"]
+    if excludes is None or not np.isfinite(interval).all():
+        return UNINFORMATIVE, "not significant, and no interval that could exclude a stated effect"
+    text = f"interval {interval[0]:.3g} to {interval[1]:.3g}"
+    if interval[0] > -excludes and interval[1] < excludes:
+        return CONSISTENT_WITH_NONE, f"{text} excludes {excludes:g}"
+    return UNINFORMATIVE, f"{text} does not exclude {excludes:g}"
+
+
+def _directed(row: pd.Series, *, alpha: float) -> tuple[str, str]:
+    agrees = np.sign(row["effect"]) == SIGNS[row["expected"]]
+    if not agrees:
+        return NOT_REPRODUCED, f"effect {row['effect']:.3g}, expected {row['expected']}"
+    if called(row, alpha):
+        return REPRODUCED, f"q = {row['fdr']:.2g} < {alpha:g}"
+    if row["min_p"] >= alpha:
+        return NOT_ATTAINABLE, f"the smallest attainable p is {row['min_p']:.2g}"
+    if not np.isfinite(row["fdr"]):
+        return DIRECTION_ONLY, "the sign agrees; no test"
+    return DIRECTION_ONLY, f"the sign agrees, q = {row['fdr']:.2g}"
+
+
+def effects(detail: pd.DataFrame, *, most: int = 6) -> str:
+    """Spell the effects of a claim's detail, the first few of them.
+
+    Parameters
+    ----------
+    detail
+        Follows ``CLAIMS_DETAIL``.
+    most
+        How many are spelt.
+    """
+    known = detail[np.isfinite(detail["effect"])]
+    words = [f"{r.feature} {r.effect:.3g}" for r in known.head(most).itertuples()]
+    if len(known) > most:
+        words.append(f"and {len(known) - most} more")
+    return "; ".join(words)
+
+
+def summary(reason: str, verdicts: Sequence[str]) -> str:
+    """Add the number of rows that could not be tested to a reason.
+
+    Parameters
+    ----------
+    reason
+        Of the claim's verdict.
+    verdicts
+        Of its rows.
+    """
+    untested = list(verdicts).count(NOT_TESTABLE)
+    if untested and untested < len(verdicts):
+        return f"{reason}; {untested} not testable"
+    return reason
+
+
+def judgement(
+    verdict: str, reason: str, *, detail: pd.DataFrame, rows: Sequence[tuple[str, str]]
+) -> Judgement:
+    """Put a claim's verdict and those of its rows together.
+
+    Parameters
+    ----------
+    verdict
+        Of the claim; "not testable" where no row could be tested.
+    reason
+        Of the verdict.
+    detail
+        Follows ``CLAIMS_DETAIL``.
+    rows
+        Verdict and reason per row.
+    """
+    verdicts = [v for v, _ in rows]
+    if set(verdicts) <= {NOT_TESTABLE}:
+        verdict = NOT_TESTABLE
+        reason = rows[0][1] if rows else "the claim has no evidence that this version computes"
+    return Judgement(
+        verdict=verdict,
+        reason=summary(reason, verdicts),
+        computed=effects(detail),
+        row_verdicts=tuple(verdicts),
+        row_reasons=tuple(r for _, r in rows),
+    )

@@ -1,0 +1,115 @@
+"""On simulated data a claim is held against what was planted, never called reproduced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cartscope.study._judging import called
+from cartscope.study._verdicts import (
+    CORRECTLY_NONE,
+    FALSE_CALL,
+    MISSED,
+    NOT_ATTAINABLE,
+    NOT_TESTABLE,
+    RECOVERED,
+    REPRODUCED,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cartscope.manifest import Claim
+    from cartscope.study._model import Judgement
+
+
+def read_planted(truth: Path | None) -> pd.DataFrame | None:
+    """Return the planted effects, or None if the truth is not beside the data.
+
+    Parameters
+    ----------
+    truth
+        Folder of the simulated study's truth.
+    """
+    path = truth / "effects.csv" if truth is not None else None
+    if path is None or not path.is_file():
+        return None
+    return pd.read_csv(path, keep_default_na=False)
+
+
+def planted_effect(planted: pd.DataFrame, row: pd.Series) -> float:
+    """Return the effect planted for one row of a claim's detail; 0 if there is none.
+
+    Parameters
+    ----------
+    planted
+        From :func:`read_planted`.
+    row
+        Of the claim's detail.
+    """
+    chosen = planted[planted["claim_id"] == row["id"]]
+    # a pair is written CXCL10_CXCR3 in the truth, CXCL10-CXCR3 to T cells in a claim
+    feature = row["feature"].partition(" to ")[0].replace("_", "-")
+    chosen = chosen[chosen["feature"].str.replace("_", "-") == feature]
+    if row["contrast"]:
+        chosen = chosen[chosen["contrast"] == row["contrast"]]
+    if " to " in row["population"]:
+        chosen = chosen[chosen["population"] == row["population"].replace(" to ", ">")]
+    return float(chosen["log2_effect"].iloc[0]) if len(chosen) else 0.0
+
+
+def against_truth(
+    claim: Claim, detail: pd.DataFrame, judgement: Judgement
+) -> tuple[list[str], str, str]:
+    """Turn the verdicts on real data into verdicts against the planted truth.
+
+    Parameters
+    ----------
+    claim
+        The claim.
+    detail
+        Follows ``CLAIMS_DETAIL``, with ``planted`` filled in.
+    judgement
+        What the claim's judge found.
+
+    Returns
+    -------
+    A verdict per row, the claim's verdict and its reason.
+    """
+    rows = [
+        _row(claim, row, verdict)
+        for (_, row), verdict in zip(detail.iterrows(), judgement.row_verdicts, strict=True)
+    ]
+    counted = [v for v in rows if v != NOT_TESTABLE]
+    if not counted:
+        return rows, NOT_TESTABLE, judgement.reason
+    names = (RECOVERED, MISSED, FALSE_CALL, CORRECTLY_NONE)
+    numbers = {n: counted.count(n) for n in names if n in counted}
+    reason = "; ".join(f"{n} {name}" for name, n in numbers.items())
+    # the worst mistake names the claim: a false call, then a miss
+    for name in (FALSE_CALL, MISSED, RECOVERED, CORRECTLY_NONE):
+        if name in numbers:
+            return rows, name, reason
+    return rows, NOT_TESTABLE, reason
+
+
+def _row(claim: Claim, row: pd.Series, verdict: str) -> str:
+    if verdict == NOT_TESTABLE:
+        return NOT_TESTABLE
+    planted = row["planted"]
+    if claim.kind in ("test", "null"):
+        found = called(row, claim.alpha)
+        if planted == 0:
+            return FALSE_CALL if found else CORRECTLY_NONE
+        if verdict == NOT_ATTAINABLE:
+            return NOT_TESTABLE
+        return RECOVERED if found and np.sign(row["effect"]) == np.sign(planted) else MISSED
+    if planted == 0:
+        return NOT_TESTABLE
+    return RECOVERED if verdict == REPRODUCED or _agrees(row) else MISSED
+
+
+def _agrees(row: pd.Series) -> bool:
+    return bool(np.sign(row["effect"]) == np.sign(row["planted"]))

@@ -1,0 +1,1 @@
+"""One module per result table: how it answers a claim; each has an EVIDENCE constant."""

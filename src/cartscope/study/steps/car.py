@@ -1,0 +1,41 @@
+"""Say which cells carry the CAR, and audit the calls sample by sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cartscope import _keys as k
+from cartscope import tl
+from cartscope.study._context import cell_artifact
+from cartscope.study._model import Step
+
+if TYPE_CHECKING:
+    from cartscope.study._context import Context
+
+
+def run(ctx: Context) -> None:
+    """Call each library by the CAR features it can have."""
+    samples = ctx.read_table("tables/samples.csv")
+    names = samples.get("car_features", samples["sample_id"].map(lambda _: ""))
+    features = {s: tuple(f.split()) for s, f in zip(samples["sample_id"], names, strict=True)}
+    settings = {
+        "product_key": k.obs.sample,
+        "controls": ctx.manifests.annotation.car.controls,
+        "none_where": {k.obs.timepoint: ctx.manifests.cohort.car_absent_timepoints},
+    }
+    with ctx.annotating("car") as adata:
+        tl.car_status(adata, features=features, rule=ctx.preset.cells.car.value, settings=settings)
+        table = tl.car_audit(adata, settings=settings)
+    table["car_features"] = table["sample"].map(lambda s: " ".join(features.get(s, ())))
+    ctx.write_table("tables/car_calls.csv", table)
+
+
+STEP = Step(
+    name="car",
+    title="CAR status",
+    needs=(cell_artifact("annotate"), "tables/samples.csv"),
+    makes=(cell_artifact("car"), "tables/car_calls.csv"),
+    params=("cells",),
+    manifests=("annotation.toml", "cohort.toml"),
+    run=run,
+)

@@ -1,0 +1,28 @@
+"""Gate the T cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cartscope import tl
+from cartscope.study._context import cell_artifact
+from cartscope.study._model import Step
+
+if TYPE_CHECKING:
+    from cartscope.study._context import Context
+
+
+def run(ctx: Context) -> None:
+    """Gate on neighbour-averaged expression, sample by sample."""
+    with ctx.annotating("t_subsets") as adata:
+        tl.t_subsets(adata, rule=ctx.preset.cells.t_subsets.value, n_jobs=ctx.jobs)
+
+
+STEP = Step(
+    name="t_subsets",
+    title="T-cell subsets",
+    needs=(cell_artifact("annotate"),),
+    makes=(cell_artifact("t_subsets"),),
+    params=("cells",),
+    run=run,
+)
