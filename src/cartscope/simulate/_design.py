@@ -32,7 +32,7 @@ _COMPARATOR = {
 # is the reading of the printed means per library (about 11 products and 17 day-7 libraries)
 _NEW_PRODUCTS = {True: (1, 2, 3, 4, 5, 7, 8, 10), False: (1, 2, 4)}
 _NEW_SORTED = {True: (2, 5), False: (3,)}
-_FEMALE = {"A": (1, 4, 6, 8), "N": (2, 3), "C": (2, 3, 7, 9, 12, 15, 18)}
+_FEMALE = {"A": (1, 4, 6, 8), "N": (2, 3), "C": (2, 7, 8, 9, 12, 13, 18)}
 
 
 @dataclass(frozen=True)

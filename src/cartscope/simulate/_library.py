@@ -17,7 +17,7 @@ from cartscope.simulate._effects import State, gene_effects
 from cartscope.simulate._kernel import alias_table, alias_tables, draw
 from cartscope.simulate._profiles import CAR_FEATURES, cycling_factor, reference, states
 
-CAR_PER_MILLION = 640.0  # about 78% of CAR T cells of a sorted library show a molecule
+CAR_PER_MILLION = 490.0  # about 78% of CAR T cells of a sorted library show a molecule
 _DIRECT_PER_MILLION = 90.0
 _MOLECULES = {
     "T": 3000, "CD14 monocyte": 4200, "CD16 monocyte": 4000, "NK": 2800, "B": 2900, "pDC": 4600,
@@ -26,10 +26,12 @@ _MOLECULES = {
 _PRODUCT_T = 6200
 # programmes of activity with the standard deviation of their log level between cells
 _PROGRAMS = {
-    "mito": 0.35, "ribosome": 0.16, "stress": 0.7, "cytotoxic": 0.45, "inflammation": 0.8,
+    "mito": 0.45, "ribosome": 0.34, "cytoskeleton": 0.3, "nuclear": 0.35, "metabolism": 0.25,
+     "stress": 0.7, "cytotoxic": 0.45, "inflammation": 0.8,
     "mhc2": 0.35, "naive": 0.35, "s100": 0.35, "interferon": 0.55, "glucocorticoid": 0.4,
     "cycle": 0.3, "heme": 0.0,
 }  # fmt: skip
+_AGAINST_RIBOSOME = {"cytoskeleton": -0.5, "s100": -0.5, "nuclear": -0.3, "metabolism": -0.2}
 _FEMALE_GENES = ("XIST", "TSIX")
 _MALE_GENES = ("RPS4Y1", "DDX3Y", "EIF1AY", "UTY", "KDM5D", "USP9Y", "ZFY")
 _HEME = ("HBB", "HBA1", "HBA2")
@@ -53,6 +55,7 @@ class _Direct:
     program: np.ndarray
 
 
+@lru_cache(maxsize=1)
 def program_genes() -> dict[str, np.ndarray]:
     """Positions of the genes of every programme of activity; a gene is in one at most."""
     ref = reference()
@@ -72,6 +75,9 @@ def program_genes() -> dict[str, np.ndarray]:
         "glucocorticoid": ref.at(m.GLUCOCORTICOID),
         "interferon": ref.programs["ifn_alpha"],
         "ribosome": ref.at(ribosome),
+        "cytoskeleton": ref.at(m.CYTOSKELETON),
+        "nuclear": ref.at(m.NUCLEAR),
+        "metabolism": ref.at(m.METABOLISM),
     }
     seen: set[int] = set()
     out = {}
@@ -232,7 +238,14 @@ def _molecules(
 
 def _activity(n: int, rng: np.random.Generator) -> np.ndarray:
     sd = np.array(list(_PROGRAMS.values()))
-    return np.exp(rng.normal(0, 1, (n, 2, len(sd))) * sd - sd**2 / 2)
+    level = rng.normal(0, 1, (n, 2, len(sd)))
+    names = list(_PROGRAMS)
+    # cells rich in ribosomal messages are poor in others: the strongest axis of resting blood
+    for name, rho in _AGAINST_RIBOSOME.items():
+        own = level[..., names.index(name)]
+        shared = level[..., names.index("ribosome")]
+        level[..., names.index(name)] = rho * shared + np.sqrt(1 - rho**2) * own
+    return np.exp(level * sd - sd**2 / 2)
 
 
 def _damage(

@@ -43,7 +43,8 @@ _TEMRA = {"CCR7": 4, "SELL": 25, "LEF1": 8, "TCF7": 25, "CD27": 10, "CD28": 8, "
 _CYTOTOXIC = {"NKG7": 1900, "CCL5": 2200, "GNLY": 300, "PRF1": 260, "GZMB": 420, "GZMH": 420,
               "CST7": 600}  # fmt: skip
 _MILD = {"NKG7": 60, "CCL5": 280, "GNLY": 8, "PRF1": 30, "GZMB": 12, "GZMH": 15}
-_IL = {"IL4": 0.4, "IL10": 0.6, "IL13": 0.3, "IL4I1": 0.8, "IFNG": 25}
+# IL13 and IL4I1 stand at the product's level; that they fall by day 7 is a planted effect
+_IL = {"IL4": 0.4, "IL10": 0.6, "IL13": 300, "IL4I1": 80, "IFNG": 25}
 
 T_COMMON = {"CD3D": 1500, "CD3E": 900, "CD3G": 420, "TRAC": 1300, "TRBC1": 500, "TRBC2": 900,
             "CD2": 450, "CD247": 220, "CXCR3": 45, "DPP4": 30, "CAP1": 260, "CD14": 3, "LYZ": 60,
@@ -136,7 +137,7 @@ ACTIVATED_TIMES = {"GAPDH": 3.0, "ENO1": 4.0, "PKM": 2.5, "LDHA": 2.5, "PGK1": 2
                    "GZMB": 4.0, "GZMA": 2.0, "NKG7": 1.3, "CTLA4": 3.0, "FOXP3": 1.0}  # fmt: skip
 ACTIVATED_CPM = {"TNFRSF9": 160, "TNFRSF18": 260, "IL2RA": 420, "LAG3": 320, "HAVCR2": 120,
                  "XCL1": 260, "XCL2": 220, "CSF2": 220, "IL13": 300, "IL4": 30, "IL5": 120,
-                 "IL10": 20, "IL4I1": 60, "LTA": 260, "CD70": 160, "BATF3": 160, "IFNG": 160,
+                 "IL10": 20, "IL4I1": 80, "LTA": 260, "CD70": 160, "BATF3": 160, "IFNG": 160,
                  "HLA-DRA": 900, "HLA-DRB1": 500, "HLA-DQA1": 160, "CD74": 2200,
                  "CCND2": 420, "MKI67": 12, "FABP5": 600, "IL9": 40, "CCL3": 220,
                  "CCL4": 420, "CCL1": 60, "IL4R": 90, "IL18R1": 40, "IL18RAP": 60}  # fmt: skip
@@ -155,6 +156,17 @@ INFLAMMATION = ("IL1B", "CXCL8", "CCL3L1", "CCL4L2", "TNF", "NLRP3", "CXCL2", "C
                 "IER3", "SOD2", "G0S2", "EREG", "THBS1")  # fmt: skip
 MHC2 = ("HLA-DRA", "HLA-DRB1", "HLA-DRB5", "HLA-DPA1", "HLA-DPB1", "HLA-DQA1", "HLA-DQB1",
         "HLA-DMA", "HLA-DMB", "CD74")  # fmt: skip
+CYTOSKELETON = ("ACTB", "ACTG1", "PFN1", "CFL1", "TMSB4X", "TMSB10", "ARPC1B", "ARPC2", "ARPC3",
+                "CORO1A", "S100A4", "S100A6", "S100A10", "S100A11", "LGALS1", "ANXA1", "ANXA2",
+                "MYL6", "MYL12A", "MYL12B", "TAGLN2", "CAPZB", "SH3BGRL3", "VIM", "LCP1", "CRIP1",
+                "EMP3", "IL32", "CD52", "CLIC1", "ARHGDIB", "RAC2", "GMFG", "B2M",
+                "HLA-A", "HLA-B", "HLA-C")  # fmt: skip
+NUCLEAR = ("MALAT1", "NEAT1", "BTG1", "CXCR4", "TXNIP", "PNISR", "SRSF5", "DDX5", "HNRNPA2B1",
+           "TSC22D3", "KLF2", "PABPC1", "SRRM2", "SON", "CCNL1", "LUC7L3", "ZFP36L2")  # fmt: skip
+METABOLISM = ("GAPDH", "ENO1", "LDHA", "LDHB", "PGK1", "PKM", "TPI1", "PGAM1", "MDH2", "PRDX1",
+              "PPIA", "NME2", "SOD1", "COX4I1", "COX5B", "COX6A1", "COX6B1", "COX6C", "COX7A2",
+              "COX7C", "COX8A", "ATP5F1E", "ATP5MC2", "ATP5MG", "ATP5F1B", "ATP5F1A", "NDUFA4",
+              "NDUFB2", "NDUFS5", "UQCRB", "UQCRH", "UQCR11", "CYCS", "ATP5PO")  # fmt: skip
 GLUCOCORTICOID = ("FKBP5", "TSC22D3", "PER1", "ZBTB16", "CD163")
 NAIVE = ("CCR7", "SELL", "LEF1", "TCF7", "MAL", "NELL2", "NOSIP", "LDHB")
 S100 = ("S100A8", "S100A9", "S100A12", "VCAN", "FCN1", "MNDA", "CTSS", "TYROBP", "FTL", "FTH1")

@@ -72,13 +72,13 @@ def reference() -> Reference:
 
 
 def _dispersion(measured: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    # moments of single genes are noisy: half of what was measured, half of the typical value
+    # moments of single genes are noisy where few molecules were seen: they count for less there
     known = np.isfinite(measured) & (measured > 0)
-    typical = np.where(mean > FREQUENT, 0.15, 0.35)
+    typical = np.where(mean > FREQUENT, 0.1, 0.3)
     out = typical.copy()
-    out[known] = np.exp(
-        0.5 * np.log(np.clip(measured[known], 0.03, 3)) + 0.5 * np.log(typical[known])
-    )
+    weight = np.where(mean > FREQUENT, 0.6, 0.5)[known]
+    log = np.log(np.clip(measured[known], 0.03, 3))
+    out[known] = np.exp(weight * log + (1 - weight) * np.log(typical[known]))
     return np.clip(out, 0.05, 1.5)
 
 

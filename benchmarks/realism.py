@@ -1,0 +1,383 @@
+"""How real the simulated counts look: one table, measured in the same way on real and simulated cells.
+
+    python benchmarks/realism.py REFERENCE [OUT.csv]
+
+Real cells are pbmc3k (10x Genomics), kang2k (GEO GSE96583) for donors, and two CAR-sorted
+libraries for depth, all under REFERENCE. Every comparison within a cell type is made on the same
+genes at the same depth: the deeper of the two is thinned to the molecules of the other, and each gene's
+few largest counts are trimmed in both, see simulate_profiles.trimmed. The bands were chosen before the simulator was tuned to them; a row outside its band says so.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.io
+import scipy.sparse as sp
+
+sys.path.insert(0, str(Path(__file__).parent))
+from simulate_profiles import RENAMED, label_clusters, trimmed
+
+from cartscope.simulate import simulate_adata
+
+DAY7 = ("Patient2-D7", "Patient4-D7", "Patient8-D7", "Patient10-D7")
+DONORS = ("Patient2-D7", "Patient8-D7", "Patient11-D7", "Patient13-D7", "Patient17-D7",
+          "Patient19-D7", "SIM-NoAnakinra-01-D7", "SIM-NoAnakinra-02-D7")  # fmt: skip
+BINS = [(0.03, 0.1), (0.1, 0.3), (0.3, 1), (1, 3), (3, 30)]  # mean molecules per cell
+PAIRS = [("CD14", "CD14 monocyte"), ("CD4 memory", "CD4 CM"), ("NK", "NK"), ("B", "B")]
+
+
+@dataclass
+class Cells:
+    """Counts (cells x genes), symbols and labels."""
+
+    counts: sp.csr_matrix
+    genes: np.ndarray
+    label: np.ndarray
+
+    def of(self, label: str) -> sp.csr_matrix:
+        return self.counts[self.label == label]
+
+
+def pbmc(reference: Path) -> Cells:
+    counts = scipy.io.mmread(reference / "pbmc3k" / "counts_genes_x_cells.mtx.gz").T
+    genes = pd.read_csv(reference / "pbmc3k" / "genes.txt.gz", header=None)[0].to_numpy()
+    counts = sp.csr_matrix(counts)
+    named = pd.Series(genes).map(lambda g: RENAMED.get(g, g)).to_numpy()
+    return Cells(counts, named.astype(str), label_clusters(counts, genes))
+
+
+def simulated() -> Cells:
+    adata = simulate_adata(DAY7, cells=1500, sound_only=True)
+    label = np.where(adata.obs["true_car"], "", adata.obs["true_cell_type"]).astype(object)
+    subset = adata.obs["true_t_subset"].to_numpy()
+    label = np.where((label == "T") & ~adata.obs["true_cycling"], subset, label)
+    return Cells(
+        adata.layers["counts"].astype(np.int64), adata.var_names.to_numpy().astype(str), label
+    )
+
+
+def thin(counts: sp.csr_matrix, depth: np.ndarray, rng: np.random.Generator) -> sp.csr_matrix:
+    """Keep each molecule with the chance that brings cells to the depths of real ones."""
+    own = np.asarray(counts.sum(1)).ravel()
+    target = rng.choice(depth, len(own))
+    keep = np.minimum(target / own, 1.0)
+    out = counts.copy()
+    out.data = rng.binomial(out.data, np.repeat(keep, np.diff(out.indptr)))
+    out.eliminate_zeros()
+    return out
+
+
+def same_depth(a: sp.csr_matrix, b: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    rng = np.random.default_rng(1)
+    da, db = (np.asarray(x.sum(1)).ravel() for x in (a, b))
+    return (a, thin(b, da, rng)) if np.median(da) < np.median(db) else (thin(a, db, rng), b)
+
+
+def shape_of(counts: sp.csr_matrix) -> dict[str, np.ndarray]:
+    """Mean, Fano factor beyond depth, zeros beyond Poisson, of every gene."""
+    depth = np.asarray(counts.sum(1)).ravel()
+    counts = trimmed(counts)
+    size = depth / depth.mean()
+    mean = np.asarray(counts.mean(0)).ravel()
+    scaled = sp.diags(1 / size) @ counts
+    m = np.asarray(scaled.mean(0)).ravel()
+    var = np.asarray(scaled.multiply(scaled).mean(0)).ravel() - m**2
+    zeros = 1 - np.asarray((counts > 0).mean(0)).ravel()
+    poisson = np.array([np.mean(np.exp(-size * x)) for x in mean])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fano = var / (m * np.mean(1 / size))
+    return {"mean": mean, "fano": fano, "excess_zeros": zeros - poisson, "zeros": zeros}
+
+
+def correlations(counts: sp.csr_matrix, top: np.ndarray) -> np.ndarray:
+    depth = np.asarray(counts.sum(1)).ravel()
+    x = np.log1p(np.asarray(counts[:, top].todense()) / depth[:, None] * 1e4)
+    c = np.corrcoef(x.T)
+    return c[np.triu_indices(len(top), 1)]
+
+
+def within_types(real: Cells, simulated_cells: Cells) -> list[dict]:
+    rows = []
+    common, at_real, at_sim = np.intersect1d(real.genes, simulated_cells.genes, return_indices=True)
+    for name, sim_name in PAIRS:
+        a, b = real.of(name)[:, at_real], simulated_cells.of(sim_name)[:, at_sim]
+        a, b = a[:600], b[:600]
+        a, b = same_depth(a, b)
+        one, two = shape_of(a), shape_of(b)
+        for low, high in BINS:
+            ia, ib = ((x["mean"] > low) & (x["mean"] <= high) for x in (one, two))
+            if min(ia.sum(), ib.sum()) < 20:
+                continue
+            at = f"{name}, mean {low}-{high}"
+            rows.append(
+                row(
+                    "variance / mean",
+                    at,
+                    np.nanmedian(one["fano"][ia]),
+                    np.nanmedian(two["fano"][ib]),
+                    ratio=0.2,
+                )
+            )
+            rows.append(
+                row(
+                    "zeros beyond Poisson",
+                    at,
+                    np.median(one["excess_zeros"][ia]),
+                    np.median(two["excess_zeros"][ib]),
+                    difference=0.03,
+                )
+            )
+        rows.append(
+            row(
+                "share of zeros",
+                name,
+                float(np.mean(one["zeros"])),
+                float(np.mean(two["zeros"])),
+                difference=0.01,
+            )
+        )
+        genes_a, genes_b = (np.median(np.asarray((x > 0).sum(1))) for x in (a, b))
+        rows.append(row("genes per cell at one depth", name, genes_a, genes_b, ratio=0.12))
+        n = min(a.shape[0], b.shape[0])
+        top = np.argsort(-np.minimum(one["mean"], two["mean"]))[:150]
+        ca, cb = correlations(a[:n], top), correlations(b[:n], top)
+        rows.append(row("gene-gene correlation, sd", name, ca.std(), cb.std(), ratio=0.3))
+        rows.append(
+            row(
+                "gene-gene correlation, 99%",
+                name,
+                np.quantile(ca, 0.99),
+                np.quantile(cb, 0.99),
+                difference=0.12,
+            )
+        )
+        rows.append(
+            row(
+                "gene-gene correlation, 1%",
+                name,
+                np.quantile(ca, 0.01),
+                np.quantile(cb, 0.01),
+                difference=0.06,
+            )
+        )
+    return rows
+
+
+def donor_cv(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = sums.sum(1) / sums.sum(1).mean()
+    scaled = sums / size[:, None]
+    mean = scaled.mean(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cv2 = (scaled.var(0, ddof=1) - mean * np.mean(1 / size)) / mean**2
+    return mean, cv2
+
+
+def between_donors(reference: Path) -> list[dict]:
+    import anndata as ad
+
+    kang = ad.read_h5ad(reference / "kang2k" / "kang_pbmc_2000cells_with_donor.h5ad")
+    kang = kang[kang.obs["condition"] == "ctrl"]
+    sim = simulate_adata(DONORS, cells=900, null=True, sound_only=True)
+    rows = []
+    for name, mask in (
+        ("CD14+ Monocytes", sim.obs["true_cell_type"] == "CD14 monocyte"),
+        ("CD4 T cells", (sim.obs["true_t_lineage"] == "CD4") & ~sim.obs["true_car"]),
+    ):
+        part = kang[kang.obs["derived_cell_type"] == name]
+        donor = part.obs["donor"].astype(str).to_numpy()
+        keep = [d for d in np.unique(donor) if (donor == d).sum() >= 20]
+        sums_a = np.array([np.asarray(part.X[donor == d].sum(0)).ravel() for d in keep])
+        depth = sums_a.sum(1).mean()
+        mine = sim[mask.to_numpy()]
+        patient = mine.obs["patient"].to_numpy()
+        sums_b = []
+        rng = np.random.default_rng(3)
+        for p in np.unique(patient)[: len(keep)]:
+            total = np.asarray(mine.layers["counts"][patient == p].sum(0)).ravel().astype(np.int64)
+            sums_b.append(rng.binomial(total, min(depth / total.sum(), 1.0)))
+        mean_a, cv_a = donor_cv(sums_a.astype(float))
+        mean_b, cv_b = donor_cv(np.array(sums_b, dtype=float))
+        for low, high in ((20, 60), (60, 200), (200, 5000)):
+            ia, ib = ((m > low) & (m <= high) for m in (mean_a, mean_b))
+            a, b = (
+                np.sqrt(np.clip(np.mean(np.clip(c, -1, 2)), 0, None)) for c in (cv_a[ia], cv_b[ib])
+            )
+            rows.append(
+                row("dispersion between donors, CV", f"{name}, sum {low}-{high}", a, b, ratio=0.35)
+            )
+    return rows
+
+
+def separation(real: Cells, simulated_cells: Cells) -> list[dict]:
+    """Silhouette of broad types on 20 PCs of the same genes at the same depth."""
+    import scanpy as sc
+    from sklearn.metrics import silhouette_score
+
+    broad_real = {
+        "CD4 naive": "T",
+        "CD4 memory": "T",
+        "CD8 effector": "T",
+        "NK": "NK",
+        "B": "B",
+        "CD14": "mono",
+        "CD16": "CD16",
+    }
+    broad_sim = {"NK": "NK", "B": "B", "CD14 monocyte": "mono", "CD16 monocyte": "CD16"}
+    common, at_real, at_sim = np.intersect1d(real.genes, simulated_cells.genes, return_indices=True)
+    out = []
+    rng = np.random.default_rng(5)
+    depth = np.asarray(real.counts.sum(1)).ravel()
+    for cells, at, names in ((real, at_real, broad_real), (simulated_cells, at_sim, broad_sim)):
+        label = np.array(
+            [
+                names.get(
+                    x,
+                    "T"
+                    if str(x).startswith(("CD4 ", "CD8 ", "Treg")) and cells is simulated_cells
+                    else "",
+                )
+                for x in cells.label
+            ]
+        )
+        keep = np.flatnonzero(label != "")
+        keep = np.concatenate(
+            [rng.permutation(keep[label[keep] == t])[:150] for t in np.unique(label[keep])]
+        )
+        counts = cells.counts[keep][:, at]
+        counts = counts if cells is real else thin(counts, depth, rng)
+        import anndata as ad
+
+        a = ad.AnnData(counts.astype(np.float32))
+        sc.pp.normalize_total(a, target_sum=1e4)
+        sc.pp.log1p(a)
+        sc.pp.highly_variable_genes(a, n_top_genes=1500)
+        a = a[:, a.var["highly_variable"].to_numpy()].copy()
+        sc.pp.pca(a, n_comps=20, random_state=0)
+        out.append((a.obsm["X_pca"], label[keep]))
+    rows = []
+    scores = [silhouette_score(x, y) for x, y in out]
+    rows.append(
+        row(
+            "cluster separation, silhouette",
+            "T, NK, B, CD14, CD16",
+            scores[0],
+            scores[1],
+            difference=0.1,
+        )
+    )
+    for pair in (("T", "NK"), ("mono", "CD16")):
+        scores = [silhouette_score(x[np.isin(y, pair)], y[np.isin(y, pair)]) for x, y in out]
+        rows.append(
+            row(
+                "cluster separation, silhouette",
+                " against ".join(pair),
+                scores[0],
+                scores[1],
+                difference=0.12,
+            )
+        )
+    return rows
+
+
+def depth_rows(reference: Path) -> list[dict]:
+    import h5py
+
+    rows = []
+    sim = simulate_adata(
+        ("Patient6-D7-CART", "Patient9-D7-CART", "Patient15-D7-CART", "SIM-Anakinra-02-D7-CART"),
+        cells=700,
+    )
+    total = np.asarray(sim.layers["counts"].sum(1)).ravel()
+    good = ~sim.obs["true_doublet"].to_numpy() & (sim.obs["true_damage"] == "").to_numpy()
+    car = np.asarray(sim.layers["counts"][:, -2].todense()).ravel()
+    true = sim.obs["true_car"].to_numpy() & good
+    authors = set(
+        pd.read_csv(reference / "carpall" / "author_car_t_cells.tsv", sep="\t", header=None)[0]
+    )
+    found, spread, genes = [], [], []
+    for sample in pd.read_csv(reference / "carpall" / "samples.tsv", sep="\t").itertuples():
+        path = next((reference / "carpall").glob(f"*{sample[1]}*.h5"), None)
+        if path is None:
+            continue
+        with h5py.File(path) as f:
+            g = f["matrix"]
+            m = sp.csc_matrix(
+                (g["data"][:], g["indices"][:], g["indptr"][:]), shape=g["shape"][:]
+            ).T.tocsr()
+            codes = [b.decode() for b in g["barcodes"][:]]
+        stem = path.name.split(".")[0]
+        mine = np.array([f"{stem}_{c}" in authors for c in codes])
+        if mine.sum() < 200:
+            continue
+        m = m[mine]
+        depth = np.asarray(m.sum(1)).ravel()
+        found.append((np.asarray(m[:, -1].todense()).ravel() > 0).mean())
+        spread.append(np.log(depth).std())
+        genes.append(np.median(np.asarray((m > 0).sum(1)).ravel() / np.sqrt(depth)))
+    rows.append(
+        row(
+            "CAR T cells with a CAR molecule, sorted",
+            "CAR T",
+            float(np.mean(found)),
+            float((car[true] > 0).mean()),
+            difference=0.05,
+        )
+    )
+    rows.append(
+        row(
+            "log depth, sd",
+            "CAR T",
+            float(np.mean(spread)),
+            float(np.log(total[true]).std()),
+            ratio=0.35,
+        )
+    )
+    sim_genes = np.asarray((sim.layers["counts"] > 0).sum(1)).ravel()
+    rows.append(
+        row(
+            "genes / sqrt(molecules)",
+            "CAR T",
+            float(np.mean(genes)),
+            float(np.median((sim_genes / np.sqrt(total))[true])),
+            ratio=0.2,
+        )
+    )
+    return rows
+
+
+def row(quantity: str, where: str, real: float, simulated_value: float, **band: float) -> dict:
+    real, simulated_value = float(real), float(simulated_value)
+    if "ratio" in band:
+        low, high = real * (1 - band["ratio"]), real * (1 + band["ratio"])
+    else:
+        low, high = real - band["difference"], real + band["difference"]
+    inside = low <= simulated_value <= high
+    return {
+        "quantity": quantity,
+        "where": where,
+        "real": round(real, 4),
+        "simulated": round(simulated_value, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "inside": inside,
+    }
+
+
+def main(reference: Path, out: Path | None) -> None:
+    real, sim = pbmc(reference), simulated()
+    rows = within_types(real, sim) + between_donors(reference)
+    rows += separation(real, sim) + depth_rows(reference)
+    table = pd.DataFrame(rows)
+    if out:
+        table.to_csv(out, index=False)
+    print(table.to_string(index=False))
+    print(f"{table['inside'].sum()} of {len(table)} inside their band")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)
