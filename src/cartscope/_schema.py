@@ -211,6 +211,33 @@ _PATIENT_TEST = {
 COMPOSITION = Schema("composition.csv", _PATIENT_TEST)
 CYCLING = Schema("cycling.csv", _PATIENT_TEST)
 
+INTEGRATION = Schema(
+    "integration.csv",
+    {
+        "measure": (TEXT, "lisi, share of variance or spread over samples"),
+        "column": (TEXT, "obs column it is about"),
+        "role": (TEXT, "batch, label or condition"),
+        "before": (NUMBER, "in the uncorrected embedding"),
+        "after": (NUMBER, "in the corrected embedding"),
+        "ratio": (NUMBER, "after over before"),
+        "reading": (TEXT, "what the two numbers say"),
+    },
+)
+
+AMBIENT = Schema(
+    "ambient.csv",
+    {
+        "sample": (TEXT, "library"),
+        "n_cells": (INTEGER, "cells the profile was estimated from"),
+        "ambient_share": (NUMBER, "estimated ambient share of all UMI, 0-1"),
+        "n_genes": (INTEGER, "genes that show it: seen where they cannot be expressed"),
+        "car_share": (NUMBER, "CAR share of the ambient profile, 0-1"),
+        "ambient_car": (NUMBER, "CAR UMI expected from ambient RNA in one cell"),
+        "car_from_ambient": (NUMBER, "cells ambient RNA alone gives a CAR UMI, over cells that have one"),
+        "reason": (TEXT, "why a value is missing; empty where none is"),
+    },
+)
+
 FRACTIONS = Schema(
     "fractions",
     {
@@ -442,6 +469,8 @@ GEO_FILES = Schema(
 SCHEMAS: Final[dict[str, Schema]] = {
     "qc": QC,
     "dropped": DROPPED,
+    "integration": INTEGRATION,
+    "ambient": AMBIENT,
     "car_calls": CAR_CALLS,
     "composition": COMPOSITION,
     "cycling": CYCLING,

@@ -4,6 +4,7 @@ from cartscope.pp._doublets import doublets
 from cartscope.pp._filter_genes import filter_genes
 from cartscope.pp._harmony import harmony
 from cartscope.pp._infer_sex import infer_sex
+from cartscope.pp._integration import integration_report
 from cartscope.pp._neighbors import neighbors
 from cartscope.pp._normalize import normalize
 from cartscope.pp._pca import pca
@@ -23,6 +24,7 @@ __all__ = [
     "variable_genes",
     "pca",
     "harmony",
+    "integration_report",
     "neighbors",
     "umap",
     "pseudobulk",

@@ -8,10 +8,10 @@ from scipy import sparse
 from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope._rng import stream
+from cartscope.pp import _kernels
 from cartscope.pp._core import counts_csr, group_codes, ordered_map, record, target
 from cartscope.pp._knn import search
-from cartscope.pp._normalize import log_normalize
-from cartscope.pp._variable_genes import dispersions, group_moments
+from cartscope.pp._variable_genes import dispersions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ _GENES = 1500
 _COMPONENTS = 30
 _CLIP = 10.0
 _SIMULATED_PER_CELL = 2
+_MOST_SCORED = 2000  # simulated doublets whose scores make the histogram
 _FEWEST_EXPRESSED = 3  # cells a gene must occur in
 _RATE_PER_CELL = 8e-6  # 10x Genomics: 0.8% doublets per 1,000 cells recovered
 _RATE_SD = 0.02
@@ -49,27 +50,33 @@ def doublet_scores(
 
     Returns
     -------
-    Scores of the cells, and of one simulated doublet per cell, 0-1.
+    Scores of the cells, and of at most 2,000 simulated doublets, 0-1.
     """
     n = counts.shape[0]
-    x = log_normalize(counts)
-    codes = np.zeros(n, dtype=np.int64)
-    mean, variance, present = (part[0] for part in group_moments(x, codes, 1))
+    everything = np.ones(counts.shape[1], dtype=bool)
+    total = _kernels.row_totals(counts.data, counts.indices, counts.indptr, everything)
+    sums, squares, present = np.zeros((3, counts.shape[1]))
+    scale = 1e4 / np.maximum(total, 1)
+    _kernels.scaled_moments(
+        counts.data, counts.indices, counts.indptr, scale, sums, squares, present
+    )
     usable = np.flatnonzero(present >= _FEWEST_EXPRESSED)
-    _, norm = dispersions(mean[usable], variance[usable])
+    mean = sums[usable] / n
+    variance = np.maximum(squares[usable] - n * mean**2, 0) / (n - 1)
+    _, norm = dispersions(mean, variance)
     best = np.argsort(-np.nan_to_num(norm, nan=-np.inf), kind="stable")[:_GENES]
     genes = np.sort(usable[best])
     if genes.size < _COMPONENTS + 1:
         msg = f"only {genes.size} genes occur in {_FEWEST_EXPRESSED} cells or more"
         raise InputError(msg)
 
-    total = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     part = sparse.csr_matrix(counts[:, genes], dtype=np.float32)
     pairs = rng.integers(0, n, size=(_SIMULATED_PER_CELL * n, 2))
     points = _embed(part, total, pairs=pairs, rng=rng)
     n_all, k_cells = points.shape[0], max(round(0.5 * np.sqrt(n)), 5)
     n_near = min(round(k_cells * (1 + _SIMULATED_PER_CELL)), n_all - 1)
-    found, _ = search(points, points[: 2 * n], n_near + 1, exact=True)
+    n_asked = n + min(n, _MOST_SCORED)
+    found, _ = search(points, points[:n_asked], n_near + 1, exact=True)
     simulated = (found[:, 1:] >= n).sum(axis=1)
     share = (simulated + 1.0) / (n_near + 2.0)
     ratio = float(_SIMULATED_PER_CELL)

@@ -69,6 +69,19 @@ def moments_by_group(data, indices, indptr, codes, sums, squares, present):
 
 
 @njit(cache=True, nogil=True)
+def scaled_moments(data, indices, indptr, scale, sums, squares, present):
+    """Add sum, sum of squares and number above 0 of count * scale of the cell, per gene."""
+    for i in range(indptr.size - 1):
+        for j in range(indptr[i], indptr[i + 1]):
+            if data[j] > 0:
+                value = data[j] * scale[i]
+                gene = indices[j]
+                sums[gene] += value
+                squares[gene] += value * value
+                present[gene] += 1
+
+
+@njit(cache=True, nogil=True)
 def sums_by_group(data, indices, indptr, codes, out):
     """Add each cell's counts to the row of its group; a negative code is left out."""
     for i in range(indptr.size - 1):

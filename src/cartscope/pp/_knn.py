@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -9,6 +11,9 @@ from cartscope._errors import InputError
 from cartscope.pp._core import blocks, ordered_map
 
 EXACT_BELOW = 30_000  # cells; above, an inverted file is faster than all pairs
+RECALL = 0.97  # share of the true neighbours that the inverted file must find
+_CHECKED = 256  # cells the recall is measured on
+_FEWEST_LISTS = 8
 _QUERIES = 2048
 
 
@@ -77,20 +82,11 @@ def search(
     import faiss
     from threadpoolctl import threadpool_limits
 
-    n, dimensions = points.shape
     with threadpool_limits(limits=1):
         faiss.omp_set_num_threads(1)
-        index = faiss.IndexFlatL2(dimensions)
-        if not exact:
-            cells = int(4 * np.sqrt(n))
-            quantizer = index
-            index = faiss.IndexIVFFlat(quantizer, dimensions, cells)
-            index.cp.seed = seed % 2**31
-            index.cp.niter = 10
-            index.cp.max_points_per_centroid = 64
-            index.train(points)
-            index.nprobe = max(8, cells // 40)
-        index.add(points)
+        flat = faiss.IndexFlatL2(points.shape[1])
+        flat.add(points)
+        index = flat if exact else _inverted_file(points, flat, n_neighbors, seed=seed)
 
         def look(block: tuple[int, int]) -> np.ndarray:
             faiss.omp_set_num_threads(1)  # OpenMP keeps this per thread
@@ -102,6 +98,31 @@ def search(
     distances = np.empty(found.shape, dtype=np.float32)
     _arrange(points, found, distances)
     return found, distances
+
+
+def _inverted_file(points: np.ndarray, flat: Any, n_neighbors: int, *, seed: int) -> Any:
+    """Build an index that looks into as many of its lists as the recall asks for."""
+    import faiss
+
+    n, dimensions = points.shape
+    n_lists = max(int(2 * np.sqrt(n)), 1)
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dimensions), dimensions, n_lists)
+    index.cp.seed = seed % 2**31
+    index.cp.niter = 10
+    index.cp.max_points_per_centroid = 64
+    index.train(points)
+    index.add(points)
+    # how far the lists overlap depends on the data, so it is measured on evenly spaced cells
+    some = points[np.linspace(0, n - 1, min(n, _CHECKED)).astype(int)]
+    truth = flat.search(some, n_neighbors)[1]
+    index.nprobe = min(_FEWEST_LISTS, n_lists)
+    while index.nprobe < n_lists and _recall(truth, index.search(some, n_neighbors)[1]) < RECALL:
+        index.nprobe = min(int(index.nprobe * 1.5), n_lists)
+    return index
+
+
+def _recall(truth: np.ndarray, found: np.ndarray) -> float:
+    return float(np.mean([np.isin(a, b).mean() for a, b in zip(truth, found, strict=True)]))
 
 
 @njit(cache=True, nogil=True)
