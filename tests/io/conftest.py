@@ -6,13 +6,16 @@ import gzip
 import io
 import tarfile
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pytest
 import scipy.io
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BASES = "ACGT"
 

@@ -5,6 +5,12 @@ import pytest
 from cartscope.io._atomic import replacing
 
 
+def _stopped(path, begin) -> None:
+    with replacing(path) as temporary:
+        begin(temporary)
+        raise RuntimeError("stop")
+
+
 def test_a_file_appears_when_the_block_ends_well(tmp_path) -> None:
     path = tmp_path / "new" / "a.txt"
     with replacing(path) as temporary:
@@ -35,9 +41,8 @@ def test_whatever_was_there_is_replaced_whole_or_stays(tmp_path, earlier, now) -
             assert not path.exists()
 
     put(path, earlier, "old")
-    with pytest.raises(RuntimeError, match="stop"), replacing(path) as temporary:
-        put(temporary, now, "half")
-        raise RuntimeError("stop")
+    with pytest.raises(RuntimeError, match="stop"):
+        _stopped(path, lambda temporary: put(temporary, now, "half"))
     holds(earlier, "old")
     with replacing(path) as temporary:
         put(temporary, now, "new")
@@ -47,9 +52,10 @@ def test_whatever_was_there_is_replaced_whole_or_stays(tmp_path, earlier, now) -
 
 def test_what_a_killed_run_left_is_no_obstacle(tmp_path) -> None:
     path = tmp_path / "a"
-    with pytest.raises(RuntimeError, match="stop"), replacing(path) as temporary:
-        left = temporary
-        raise RuntimeError("stop")
+    places = []
+    with pytest.raises(RuntimeError, match="stop"):
+        _stopped(path, places.append)
+    left = places[0]
     left.mkdir()
     (left / "x").write_text("x")
     with replacing(path) as temporary:

@@ -19,7 +19,7 @@ RNA = "Gene Expression"
 
 @pytest.fixture
 def cohort(tmp_path, make):
-    """Three libraries in three forms; the second has its genes in another order and more of them."""
+    """Three libraries in three forms; the second has more genes, in another order."""
     rng = np.random.default_rng(3)
     ids = [f"ENSG{i:011d}" for i in range(5)]
     names = ["CD3D", "LYZ", "TBCE", "TBCE", "NKG7"]

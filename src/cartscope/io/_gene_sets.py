@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cartscope._errors import InputError
+from cartscope.io._sources import from_disk, open_plain, reading
 
 MIN_FIELDS = 3
 
@@ -13,7 +14,7 @@ def read_gene_sets(path: Path | str) -> dict[str, tuple[str, ...]]:
     Parameters
     ----------
     path
-        One set a line: name, description, genes, separated by tabs; plain text.
+        One set a line: name, description, genes, separated by tabs; plain text or gzipped.
 
     Returns
     -------
@@ -31,15 +32,9 @@ def read_gene_sets(path: Path | str) -> dict[str, tuple[str, ...]]:
     >>> len(sets["REACTOME_INTERLEUKIN_18_SIGNALING"])
     8
     """
-    path = Path(path)
-    if not path.is_file():
-        msg = f"{path}: no such file; give a GMT file (name, description, genes, tab-separated)."
-        raise InputError(msg)
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        msg = f"{path}: not a text file ({error}); give a plain GMT file."
-        raise InputError(msg) from error
+    cure = "give a GMT file (name, description, genes, tab-separated)"
+    with reading(str(path), cure), open_plain(from_disk(Path(path))) as stream:
+        lines = stream.read().decode("utf-8-sig").splitlines()
     sets: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -47,7 +42,10 @@ def read_gene_sets(path: Path | str) -> dict[str, tuple[str, ...]]:
         name, *rest = line.split("\t")
         genes = tuple(dict.fromkeys(gene.strip() for gene in rest[1:] if gene.strip()))
         if len(rest) + 1 < MIN_FIELDS or not genes:
-            msg = f"{path}, line {number}: {name[:40]!r} has no gene; a line is name, description, genes."
+            msg = (
+                f"{path}, line {number}: {name[:40]!r} has no gene; a line is name, description, "
+                "genes, tab-separated."
+            )
             raise InputError(msg)
         if name in sets:
             msg = f"{path}, line {number}: the set {name!r} occurs twice; rename one."
