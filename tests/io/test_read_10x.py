@@ -81,6 +81,23 @@ def test_car_features_given_as_one_string_are_refused(tmp_path, planted, make) -
         cs.io.read_10x(tmp_path, car_features="Yescarta")
 
 
+@pytest.mark.parametrize(
+    ("matrix", "barcodes", "features"),
+    [
+        ("P1.mtx.gz", "P1_barcodes.tsv.gz", "P1.genes.tsv.gz"),
+        ("P1_counts.mtx.gz", "P1_barcodes.txt.gz", "P1_features.tsv.gz"),
+        ("P1_Matrix.MTX.gz", "P1_Barcodes.tsv.gz", "P1_Features.tsv.gz"),
+    ],
+)
+def test_looser_names_of_a_triplet(tmp_path, planted, make, matrix, barcodes, features) -> None:
+    files = planted.triplet()
+    names = {"matrix.mtx.gz": matrix, "barcodes.tsv.gz": barcodes, "features.tsv.gz": features}
+    make.write(tmp_path, {names[name]: data for name, data in files.items()})
+    holds(cs.io.read_10x(tmp_path), planted)
+    holds(cs.io.read_10x(tmp_path / "P1"), planted)
+    holds(cs.io.read_10x(tmp_path / matrix), planted)
+
+
 def test_the_matrix_file_itself_and_a_prefix_name_one_triplet_of_several(
     tmp_path, planted, make
 ) -> None:
@@ -260,6 +277,13 @@ def test_the_smallest_unsigned_type_that_fits(tmp_path, planted, make, largest, 
     assert adata.layers["counts"].max() == largest
     # the trap that the docstring names: sums are safe, products with small types are not
     assert adata.layers["counts"].sum() == planted.counts[:, RNA].sum()
+
+
+def test_large_numbers_of_a_type_put_aside_do_not_widen_the_counts(tmp_path, planted, make) -> None:
+    planted.counts[3, 1] = 3
+    planted.counts[3, 4] = 70_000
+    make.write(tmp_path, planted.triplet())
+    assert cs.io.read_10x(tmp_path).layers["counts"].dtype == np.uint8
 
 
 def test_real_typed_integers_are_counts(tmp_path, planted, make) -> None:

@@ -99,6 +99,8 @@ def test_a_path_may_be_a_prefix_or_a_member_of_an_archive(table, tmp_path) -> No
         (f"{HEAD},CRS grade\nA,a.h5,P1,2\n", "column 'CRS grade' looks like 'crs_grade'"),
         (f"{HEAD},timepiont\nA,a.h5,P1,2\n", "column 'timepiont' looks like 'timepoint'"),
         ("Sample_ID,path,patient\nA,a.h5,P1\n", "column 'Sample_ID' looks like 'sample_id'"),
+        (f"{HEAD},sample\nA,a.h5,P1,1\n", "column 'sample' cannot be a column of cells; rename"),
+        (f"{HEAD},mg/dl\nA,a.h5,P1,1\n", "column 'mg/dl' cannot be a column of cells; rename"),
         (f"{HEAD},x,x\nA,a.h5,P1,1,2\n", r"column\(s\) \['x'\] stand twice"),
     ],
 )

@@ -20,7 +20,7 @@ def cells() -> ad.AnnData:
             "sample": pd.Categorical(["a", "b"]),
             "patient": pd.Categorical(["P1", "P1"]),
             "sorted": pd.array([True, None], dtype="boolean"),
-            "anakinra": [True, False],
+            "anakinra": [True, True],
             "crs_grade": [1.0, np.nan],
             "day": [7.0, 7.0],
         },
@@ -75,6 +75,7 @@ def _x(value):
     return change
 
 
+COUNTS = sparse.csr_matrix(np.array([[1, 0, 2], [0, 3, 0]], dtype=np.uint8))
 FLOATS = sparse.csr_matrix(np.array([[0.5, 0, 2], [0, 3, 0]]))
 
 
@@ -83,6 +84,7 @@ FLOATS = sparse.csr_matrix(np.array([[0.5, 0, 2], [0, 3, 0]]))
     [
         (_drop("layers", "counts"), "layers['counts'] is missing; put the raw counts there"),
         (_counts(np.ones((2, 3), int)), "layers['counts'] is ndarray; make it scipy.sparse.csr"),
+        (_counts(COUNTS.astype(np.int64)), "layers['counts'] is int64; store counts in an unsig"),
         (_counts(FLOATS), "layers['counts'] is float64; store counts in an unsigned integer type"),
         (_counts(FLOATS), "holds np.float64(0.5), which is not an integer"),
         (_unsorted, "layers['counts'] has unsorted indices; call its sort_indices()"),
@@ -96,6 +98,10 @@ FLOATS = sparse.csr_matrix(np.array([[0.5, 0, 2], [0, 3, 0]]))
         (_set("obs", "crs_grade", [6, 1]), "obs['crs_grade'] holds values that are no grade"),
         (_set("obs", "crs_grade", ["high", "1"]), "obs['crs_grade'] holds values that are no gr"),
         (_set("obs", "day", ["D7", "D7"]), "obs['day'] is object; use days as numbers"),
+        (_set("obs", "car_status", ["CAR+", "negative"]), "obs['car_status'] holds ['CAR+']; use"),
+        (_set("obs", "sex", ["F", None]), "obs['sex'] holds ['F']; use ['female', 'male']"),
+        (_set("obs", "steroid_before_sample", ["true", "no"]), "holds ['no']; use ['true', 'fal"),
+        (_set("obs", "nt_grade", [1, 2]), "patient(s) ['P1'] have several nt_grade; correct th"),
         (_drop("var", "ensembl_id"), "var['ensembl_id'] is missing; cs.io.read_10x and read_coh"),
         (_drop("var", "feature_type"), "var['feature_type'] is missing"),
     ],

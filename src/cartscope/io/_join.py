@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import sparse
 
 from cartscope._errors import InputError
+from cartscope.io._counts import smallest_unsigned
 from cartscope.io._features import join_id
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ class GrowingCounts:
         write = 0
         lost = []
         for i, (begin, end) in enumerate(zip(self.starts, self.starts[1:], strict=False)):
-            part = sparse.csr_matrix((1, 1))
             n_rows = self.row_sizes[i].size
             identity = np.array_equal(columns[i], np.arange(columns[i].size))
             if identity and write == begin:
@@ -99,6 +99,8 @@ class GrowingCounts:
             write += size
         self.data.resize(write, refcheck=False)
         self.indices.resize(write, refcheck=False)
+        if any(lost):
+            self.data = self.data.astype(smallest_unsigned(int(self.data.max(initial=0))))
         indptr = np.concatenate([[0], np.cumsum(np.concatenate(self.row_sizes))])
         kind = np.int32 if write <= _INT32_MAX else np.int64
         matrix = sparse.csr_matrix(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cartscope import _keys as k
 from cartscope._errors import InputError
+from cartscope.io._counts import as_counts
 from cartscope.io._dense import Axis, read_dense
 from cartscope.io._features import (
     Sample,
@@ -180,6 +181,8 @@ def select_features(
     if keep.size < len(features):
         features = features.iloc[keep].reset_index(drop=True)
         counts = counts[:, keep]
+        # what was put aside may have held the large numbers: antibodies are counted in thousands
+        counts.data = as_counts(counts.data, label=sample.label)
         place = {int(row): i for i, row in enumerate(keep)}
         car = {name: [place[row] for row in rows] for name, rows in car.items()}
     return Sample(counts, sample.barcodes, features, sample.label, sample.form), car, report

@@ -31,6 +31,7 @@ _WORDS = {
 }
 # what cannot differ between two libraries of one patient
 PATIENT_LEVEL = (k.obs.study, k.obs.product, k.obs.anakinra, *GRADES, k.obs.response, k.obs.sex)
+_TAKEN = frozenset({k.obs.sample, "_index"})  # the cells' own, and AnnData's
 _TYPO = 0.85  # similarity from which an unknown column is taken for a mistyped known one
 
 
@@ -87,6 +88,10 @@ def check_samples(table: pd.DataFrame, *, name: str, base: Path | None = None) -
     missing = [column for column in _REQUIRED if column not in table]
     if missing:
         msg = f"{name}: column(s) {missing} are missing; it has {list(table.columns)}."
+        raise InputError(msg)
+    taken = [column for column in table if str(column) in _TAKEN or "/" in str(column)]
+    if taken:
+        msg = f"{name}: column {taken[0]!r} cannot be a column of cells; rename it."
         raise InputError(msg)
     if table.empty:
         msg = f"{name}: has no rows; give one per 10x library."

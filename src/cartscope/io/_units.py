@@ -19,9 +19,9 @@ from cartscope.io._sources import (
 )
 
 Kind = Literal["triplet", "h5", "h5ad", "tar", "dense"]
-_ROLE = re.compile(
-    r"^(?P<prefix>.*?)(?P<role>matrix|barcodes|features|genes)\.(?:mtx|tsv|txt|csv)(?:\.gz)?$",
-    re.IGNORECASE,
+_MATRIX = re.compile(r"^(?P<prefix>.*?)(?:matrix|counts)?\.mtx(?:\.gz)?$", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"^(?P<prefix>.*?)(?P<role>barcodes|features|genes)\.(?:tsv|txt)(?:\.gz)?$", re.IGNORECASE
 )
 _DENSE = re.compile(r"\.(?:csv|tsv|txt)(?:\.gz)?$", re.IGNORECASE)
 _SHOWN = 8  # names listed in a message
@@ -55,13 +55,11 @@ def _group(members: list[Member]) -> tuple[list[Unit], list[Unit]]:
     single: list[Unit] = []
     loose: list[Unit] = []
     for member in members:
-        role = _ROLE.match(member.base)
         lower = member.base.lower()
-        if role and (role["role"].lower() == "matrix") == (".mtx" in lower):
-            folder = PurePosixPath(member.name).parent.as_posix()
-            prefix = role["prefix"] if folder == "." else f"{folder}/{role['prefix']}"
-            kind = role["role"].lower().replace("genes", "features")
-            _place(triplets.setdefault(prefix, {}), kind, member)
+        placed = _role(member)
+        if placed is not None:
+            # P1.mtx, P1_barcodes.tsv and P1.genes.tsv are of one sample
+            _place(triplets.setdefault(_bare(placed[0]), {}), placed[1], member)
         elif lower.endswith(".h5ad"):
             single.append(Unit("h5ad", member.name, {"file": member}, member.label))
         elif lower.endswith((".h5", ".hdf5")) and "molecule_info" not in lower:
@@ -71,11 +69,21 @@ def _group(members: list[Member]) -> tuple[list[Unit], list[Unit]]:
         elif _DENSE.search(lower):
             loose.append(Unit("dense", member.name, {"file": member}, member.label))
     whole = [
-        Unit("triplet", prefix, files, files["matrix"].label)
-        for prefix, files in triplets.items()
+        Unit("triplet", _role(files["matrix"])[0], files, files["matrix"].label)
+        for files in triplets.values()
         if "matrix" in files
     ]
     return sorted(whole + single, key=lambda u: u.name), sorted(loose, key=lambda u: u.name)
+
+
+def _role(member: Member) -> tuple[str, str] | None:
+    matrix, beside = _MATRIX.match(member.base), _BESIDE.match(member.base)
+    found = matrix or beside
+    if found is None:
+        return None
+    folder = PurePosixPath(member.name).parent.as_posix()
+    prefix = found["prefix"] if folder == "." else f"{folder}/{found['prefix']}"
+    return prefix, "matrix" if matrix else found["role"].lower().replace("genes", "features")
 
 
 def _place(files: dict[str, Member], role: str, member: Member) -> None:
@@ -120,9 +128,8 @@ def _find_on_disk(path: Path, *, has_inner: bool) -> Unit:
         return _only(units, str(path), f"name one, as {path / 'NAME'}")
     if path.is_file():
         beside = [from_disk(path)]
-        if _ROLE.match(path.name):
-            beside = list_folder(path.parent, deep=False)
-            beside = [m for m in beside if _ROLE.match(m.base)]
+        if _role(beside[0]) is not None:
+            beside = [m for m in list_folder(path.parent, deep=False) if _role(m) is not None]
             for unit in units_of(beside):
                 if any(m.base == path.name for m in unit.files.values()):
                     return unit

@@ -9,6 +9,7 @@ from scipy import sparse
 from cartscope import _keys as k
 from cartscope._check import require_counts
 from cartscope._errors import InputError
+from cartscope.io._samples import PATIENT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,15 +18,24 @@ if TYPE_CHECKING:
 
 _REQUIRED_OBS = (k.obs.sample, k.obs.patient)
 _HIGHEST_GRADE = 5
+_TREATMENT = ("true", "false", "unknown")
+_WORDS = {
+    k.obs.tocilizumab_before_sample: _TREATMENT,
+    k.obs.steroid_before_sample: _TREATMENT,
+    k.obs.response: ("R", "NR"),
+    k.obs.sex: ("female", "male"),
+    k.obs.car_status: (k.car.positive, k.car.negative, k.car.unknown),
+}
 
 
 def validate(adata: AnnData) -> None:
     """Raise InputError unless ``adata`` keeps the contract of a cartscope cohort.
 
-    The contract: ``layers["counts"]`` CSR of non-negative integers in an integer type, indices
-    sorted; ``X``, if there is one, CSR of floats that shares ``indices`` and ``indptr`` with the
+    The contract: ``layers["counts"]`` CSR of non-negative integers in an unsigned type,
+    indices sorted; ``X``, if there is one, CSR of floats that shares ``indices`` and ``indptr`` with the
     counts; unique cell and gene names; ``obs`` has sample and patient without gaps, each sample of
-    one patient, and known columns of the right kind; ``var`` has ensembl_id and feature_type.
+    one patient, known columns of the right kind and one grade, sex or product per patient; ``var``
+    has ensembl_id and feature_type.
 
     Parameters
     ----------
@@ -45,7 +55,7 @@ def validate(adata: AnnData) -> None:
     Traceback (most recent call last):
     cartscope._errors.InputError: ...
     """
-    found = [*_counts(adata), *_names(adata), *_obs(adata), *_var(adata)]
+    found = [*_counts(adata), *_names(adata), *_obs(adata), *_values(adata), *_var(adata)]
     if found:
         msg = f"adata breaks the contract in {len(found)} point(s): " + " ".join(
             f"({i}) {text}" for i, text in enumerate(found, start=1)
@@ -62,7 +72,7 @@ def _counts(adata: AnnData) -> Iterator[str]:
     if not sparse.issparse(counts) or counts.format != "csr":
         yield f"{name} is {type(counts).__name__}; make it scipy.sparse.csr_matrix."
         return
-    if counts.dtype.kind not in "ui":
+    if counts.dtype.kind != "u":
         yield f"{name} is {counts.dtype}; store counts in an unsigned integer type."
     try:
         require_counts(counts, name=name)
@@ -120,9 +130,23 @@ def _obs(adata: AnnData) -> Iterator[str]:
         known = grades.dropna()
         if text.any() or ((known < 0) | (known > _HIGHEST_GRADE) | (known % 1 != 0)).any():
             yield f"obs[{column!r}] holds values that are no grade; use 0 to 5, or nan."
-    for column in (k.obs.day,):
-        if column in obs and not pd.api.types.is_numeric_dtype(obs[column].dtype):
-            yield f"obs[{column!r}] is {obs[column].dtype}; use days as numbers, or nan."
+    if k.obs.day in obs and not pd.api.types.is_numeric_dtype(obs[k.obs.day].dtype):
+        yield f"obs[{k.obs.day!r}] is {obs[k.obs.day].dtype}; use days as numbers, or nan."
+
+
+def _values(adata: AnnData) -> Iterator[str]:
+    obs = adata.obs
+    for column, words in _WORDS.items():
+        if column in obs:
+            strange = sorted({str(v) for v in obs[column].dropna().unique()} - set(words))
+            if strange:
+                yield f"obs[{column!r}] holds {strange}; use {list(words)}, or leave it missing."
+    for column in PATIENT_LEVEL:
+        if column in obs and k.obs.patient in obs:
+            pairs = obs[[k.obs.patient, column]].drop_duplicates().dropna()
+            mixed = pairs.loc[pairs[k.obs.patient].duplicated(), k.obs.patient].tolist()
+            if mixed:
+                yield f"patient(s) {sorted(map(str, mixed))} have several {column}; correct them."
 
 
 def _var(adata: AnnData) -> Iterator[str]:
