@@ -98,9 +98,10 @@ class FaultyServer:
                 status = 206
                 headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         body = data[start:]
-        return self.reply(h, status, body, headers, kill_after=fault.get("kill_after"))
+        return self.reply(h, status, body, headers, fault=fault)
 
-    def reply(self, h, status, body, headers, *, kill_after=None) -> None:
+    def reply(self, h, status, body, headers, *, fault=None) -> None:
+        kill_after = (fault or {}).get("kill_after")
         h.send_response(status)
         for key, value in headers.items():
             h.send_header(key, value)
@@ -109,6 +110,7 @@ class FaultyServer:
         if kill_after is not None:
             h.wfile.write(body[:kill_after])
             h.wfile.flush()
+            time.sleep(fault.get("silent", 0))
             h.close_connection = True
             return
         h.wfile.write(body)

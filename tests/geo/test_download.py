@@ -214,6 +214,30 @@ def test_connection_refused_is_bounded(tmp_path, monkeypatch):
     assert time.monotonic() - start < 4
 
 
+def test_a_server_that_goes_silent_is_left_and_resumed(server, remote, tmp_path, monkeypatch):
+    monkeypatch.setattr("cartscope.geo._request.TIMEOUT", 0.3)
+    server.faults[RAW] = [{"kill_after": 100_000, "silent": 1.0}]
+    get(server, tmp_path)
+    assert server.asked(RAW)[1]["Range"].startswith("bytes=")
+    assert raw_of(tmp_path).read_bytes() == raw_of(remote).read_bytes()
+
+
+def test_an_untrusted_certificate_is_not_tried_again(tmp_path, monkeypatch):
+    import ssl
+    import urllib.error
+
+    tries = []
+
+    def refuse(*args, **kwargs):
+        tries.append(1)
+        raise urllib.error.URLError(ssl.SSLCertVerificationError("self-signed"))
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(DownloadError, match=r"certificate is not trusted .*check the proxy"):
+        geo.download("GSE197268", tmp_path)
+    assert len(tries) == 1
+
+
 def test_the_default_time_limit_is_about_a_minute():
     import inspect
 
@@ -240,7 +264,8 @@ def test_a_malformed_accession_is_refused_before_a_socket_opens(bad, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    "bad", ["ftp://x", "file:///etc", "localhost:80", "http://", "http://x?y=1"]
+    "bad",
+    ["ftp://x", "file:///etc", "localhost:80", "http://", "http://x?y", "http://a b", "http://x:y"],
 )
 def test_a_malformed_address_is_refused(bad, tmp_path):
     with pytest.raises(InputError, match="not an http or https address"):

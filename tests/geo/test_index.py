@@ -360,3 +360,29 @@ def test_the_archive_is_read_by_the_reader_of_matrices(tmp_path, manifests, buil
         adata = io.read_10x(str(tmp_path / path))
         assert adata.shape == (2, 2)
         assert "Yescarta" in adata.var_names
+
+
+def test_files_beside_the_archive_are_read_by_their_names(tmp_path, manifests, build):
+    from cartscope import io
+
+    folder = new_cohort(tmp_path, build, ["P1 D7"])
+    suppl = series_dir(NEW, folder) / "suppl"
+    for name, data in build.triplet("", prefix="GSM9_P3-D7-CART_").items():
+        (suppl / name).write_bytes(data)
+    (suppl / "GSM8_P4-D7.tar.gz").write_bytes(build.nested("P4-D7"))
+    samples = geo.index(tmp_path, manifests[0]).samples.set_index("sample_id")
+    assert samples.index.tolist() == ["P1-D7", "P3-D7-CART", "P4-D7"]
+    for name in ("P3-D7-CART", "P4-D7"):
+        path = samples.loc[name, "path"]
+        assert path.startswith("geo/series/GSE246nnn/GSE246490/suppl/GSM")
+        assert io.read_10x(str(tmp_path / path)).shape == (2, 2)
+
+
+def test_a_file_of_the_whole_series_is_listed_with_its_own_cure(tmp_path, manifests, build):
+    new_cohort(tmp_path, build, ["P1 D7"])
+    suppl = series_dir(NEW, tmp_path) / "suppl"
+    (suppl / "GSE246490_all_cells.h5ad").write_bytes(b"x")
+    (suppl / "GSE246490_seurat.rds").write_bytes(b"x")
+    left = geo.index(tmp_path, manifests[0]).left_out
+    assert left["status"].tolist() == ["not placed"] * 2
+    assert left["reason"].str.contains("may hold several samples: split it by sample").all()

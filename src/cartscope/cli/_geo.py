@@ -151,5 +151,4 @@ class _Bars:
                 bar = tqdm(desc=name, total=total, unit="B", unit_scale=True, disable=None)
                 self._bars[name] = bar
             bar.total = total
-            bar.n = done
-            bar.refresh()
+            bar.update(done - bar.n)  # a transfer that starts anew goes back

@@ -234,6 +234,11 @@ def _judge(
 
 def _row_for(placed: Placed) -> str:
     unit = placed.unit
+    if not unit.gsm and any(m.startswith(placed.study) for m in unit.members):
+        return (
+            "its name is the series', so it may hold several samples: split it by sample and give "
+            "each part a row in samples.csv (sample_id, path, patient, timepoint, sorted)"
+        )
     return (
         f"add to samples.csv a row with sample_id {placed.row['sample_id']}, "
         f"path {unit.select or unit.members[0]}, patient, timepoint and sorted"

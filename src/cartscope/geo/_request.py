@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime
@@ -65,6 +66,11 @@ def open_url(url: str, headers: dict[str, str] | None = None) -> Any:
             msg = f"{url}: {reason}; check the address, and --base-url if it is given."
             raise RefusedError(msg, error.code) from error
     except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            msg = (
+                f"{url}: the server's certificate is not trusted ({error.reason}): check the proxy"
+            )
+            raise RefusedError(msg) from error
         reason = f"cannot connect ({error.reason})"
         raise Interrupted(reason) from error
     except (OSError, http.client.HTTPException) as error:

@@ -38,14 +38,19 @@ def check_base_url(base_url: str) -> str:
     base_url
         What stands before ``/geo/series/...``.
     """
-    parts = urlsplit(str(base_url))
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+    text = str(base_url)
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        good = False
+    if not good or parts.query or parts.fragment or not text.isprintable() or " " in text:
         msg = (
             f"base_url {base_url!r} is not an http or https address; "
             f"give what stands before /geo/series/..., for instance {BASE_URL}."
         )
         raise InputError(msg)
-    return str(base_url).rstrip("/").removesuffix("/geo")
+    return text.rstrip("/").removesuffix("/geo")
 
 
 def files_of_series(root: str, name: str, retry_seconds: float) -> list[Wanted]:
