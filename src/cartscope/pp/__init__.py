@@ -1,5 +1,6 @@
 """From counts to an embedding and to pseudobulk sums; knows no file, figure or study."""
 
+from cartscope.pp._ambient import ambient
 from cartscope.pp._doublets import doublets
 from cartscope.pp._filter_genes import filter_genes
 from cartscope.pp._harmony import harmony
@@ -20,6 +21,7 @@ __all__ = [
     "kept_cells",
     "dropped_table",
     "doublets",
+    "ambient",
     "normalize",
     "variable_genes",
     "pca",

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cartscope import _keys as k
+from cartscope._check import require
+from cartscope._errors import InputError
+from cartscope._schema import AMBIENT
+from cartscope.pp import _kernels
+from cartscope.pp._core import counts_csr, group_codes
+from cartscope.pp._pseudobulk import sum_by_group
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
+
+_LEAST_EXPECTED = 10.0  # counts in a type, were all of its RNA ambient
+_MOST_WEIGHT = 100.0  # so that no single abundant gene decides
+
+
+def ambient_share(
+    sums: np.ndarray, owners: Mapping[int, Sequence[int]]
+) -> tuple[float, int, np.ndarray]:
+    """Return the ambient share of one library, from genes seen where they cannot be expressed.
+
+    Parameters
+    ----------
+    sums
+        Types x genes, counts summed over the cells of each type.
+    owners
+        For each gene, the types that express it.
+
+    Returns
+    -------
+    The share of a cell's counts that is ambient, nan where it cannot be told; the number of genes
+    it rests on; and the ambient profile, the library's own mean composition.
+    """
+    profile = sums.sum(axis=0) / max(sums.sum(), 1)
+    ratio, weight, genes = [], [], set()
+    for gene, own in owners.items():
+        others = np.setdiff1d(np.arange(len(sums)), own)
+        expected = profile[gene] * sums[others].sum(axis=1)
+        enough = expected >= _LEAST_EXPECTED
+        ratio.extend(sums[others, gene][enough] / expected[enough])
+        weight.extend(np.minimum(expected[enough], _MOST_WEIGHT))
+        if enough.any():
+            genes.add(gene)
+    if not ratio:
+        return float("nan"), 0, profile
+    # the weighted median: some of the genes are expressed after all, or doublets carry them
+    order = np.argsort(ratio, kind="stable")
+    running = np.cumsum(np.asarray(weight)[order])
+    middle = int(np.searchsorted(running, running[-1] / 2))
+    return float(min(np.asarray(ratio)[order][middle], 1.0)), len(genes), profile
+
+
+def ambient(
+    adata: AnnData,
+    *,
+    exclusive: Mapping[str, Sequence[str]],
+    cell_type_key: str = k.obs.cell_type,
+    sample_key: str = k.obs.sample,
+    car_features: Sequence[str] | None = None,
+    min_cells: int = 50,
+) -> pd.DataFrame:
+    """Estimate ambient RNA per library from the cells themselves, and what it does to CAR calls.
+
+    Without empty droplets the library's mean composition stands for the ambient profile. A gene
+    that only one cell type expresses shows in cells of the others how much of their RNA is ambient
+    (the idea of SoupX, Young and Behjati 2020, doi 10.1093/gigascience/giaa151). The share times
+    the CAR's part of the profile tells how many cells get a CAR UMI without being CAR T cells.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes with raw counts. Left as it is.
+    exclusive
+        For each cell type, genes that no other type expresses. A gene named for several types is
+        expressed by each of them.
+    cell_type_key
+        Column of ``obs`` with the types; cells of types that ``exclusive`` does not name are left
+        out.
+    sample_key
+        Column of ``obs`` with the library.
+    car_features
+        Genes that are CAR transcripts; ``uns["cartscope"]["car_features"]`` when None.
+    min_cells
+        Libraries with fewer cells of known types get no estimate.
+
+    Returns
+    -------
+    One row per library, columns of ``ambient.csv`` in ``cartscope._schema``.
+
+    Raises
+    ------
+    InputError
+        If none of the genes is there, or fewer than two types are named.
+    MissingKeyError
+        If a column is absent.
+
+    Examples
+    --------
+    >>> import anndata, numpy as np, cartscope as cs
+    >>> counts = np.array([[90, 10], [10, 90]] * 30)
+    >>> adata = anndata.AnnData(counts)
+    >>> adata.var_names = ["CD3D", "LYZ"]
+    >>> adata.obs["sample"], adata.obs["cell_type"] = "s1", ["T", "monocyte"] * 30
+    >>> table = cs.pp.ambient(adata, exclusive={"T": ["CD3D"], "monocyte": ["LYZ"]})
+    >>> table["ambient_share"].tolist()
+    [0.2]
+    """
+    require(adata, "obs", cell_type_key, made_by="cs.tl.annotate")
+    types = list(exclusive)
+    if len(types) < 2:  # noqa: PLR2004
+        msg = f"exclusive names {types}; give genes of at least two cell types."
+        raise InputError(msg)
+    owners = _owners(adata, exclusive)
+    counts = counts_csr(adata)
+    codes, names = group_codes(adata, sample_key)
+    kind = pd.Index(types).get_indexer(adata.obs[cell_type_key].astype(object))
+    joint = np.where(kind >= 0, codes * len(types) + kind, -1)
+    sums = sum_by_group(counts, joint, len(names) * len(types))
+    car = _car_columns(adata, car_features)
+    all_genes = np.ones(adata.n_vars, dtype=bool)
+    total = _kernels.row_totals(counts.data, counts.indices, counts.indptr, all_genes)
+    of_car = np.zeros(adata.n_vars, dtype=bool)
+    of_car[car] = True
+    car_total = _kernels.row_totals(counts.data, counts.indices, counts.indptr, of_car)
+    rows = []
+    for code, name in enumerate(names):
+        own = np.flatnonzero((codes == code) & (kind >= 0))
+        part = sums[code * len(types) : (code + 1) * len(types)]
+        row = AMBIENT.blank(sample=name, n_cells=own.size)
+        if own.size < min_cells:
+            row["reason"] = f"{own.size} cells of a known type, below {min_cells}"
+        else:
+            share, row["n_genes"], profile = ambient_share(part, owners)
+            row["ambient_share"] = share
+            row["reason"] = "" if row["n_genes"] else "too few counts of genes of other types"
+            if car.size:
+                row |= _of_car(total[own], car_total[own], share * float(profile[car].sum()))
+                row["car_share"] = float(profile[car].sum())
+            else:
+                row["reason"] = row["reason"] or "no CAR feature among the genes"
+        rows.append(row)
+    return AMBIENT.check(pd.DataFrame(rows, columns=list(AMBIENT.columns)))
+
+
+def _owners(adata: AnnData, exclusive: Mapping[str, Sequence[str]]) -> dict[int, list[int]]:
+    owners: dict[int, list[int]] = {}
+    for position, genes in enumerate(exclusive.values()):
+        for column in np.flatnonzero(adata.var_names.isin(list(genes))):
+            owners.setdefault(int(column), []).append(position)
+    if not owners:
+        asked = sorted({gene for genes in exclusive.values() for gene in genes})
+        msg = f"none of the genes {asked} is in adata.var_names; give symbols as they stand there."
+        raise InputError(msg)
+    return owners
+
+
+def _car_columns(adata: AnnData, car_features: Sequence[str] | None) -> np.ndarray:
+    if car_features is None:
+        car_features = adata.uns.get(k.uns.cartscope, {}).get(k.uns.car_features, ())
+    names = [str(name) for name in car_features]
+    missing = sorted(set(names) - set(adata.var_names))
+    if missing:
+        msg = f"car_features {missing} are not in adata.var_names."
+        raise InputError(msg)
+    return np.flatnonzero(adata.var_names.isin(names))
+
+
+def _of_car(total: np.ndarray, car_total: np.ndarray, rate: float) -> dict[str, float]:
+    """Return what CAR UMI per UMI at ``rate`` do to a library's cells."""
+    n_car = int((car_total > 0).sum())
+    hit = float((1 - np.exp(-rate * total)).sum())
+    return {
+        "ambient_car": rate * float(np.median(total)),
+        "n_car": n_car,
+        "n_car_ambient": hit,
+        "car_from_ambient": min(hit / n_car, 1.0) if n_car else float("nan"),
+    }
