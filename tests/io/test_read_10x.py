@@ -46,6 +46,26 @@ def test_cell_ranger_h5_of_both_versions(tmp_path, planted, v3) -> None:
     assert list(adata.var["ensembl_id"][:4]) == ["ENSG1", "ENSG2", "ENSG3", "ENSG4"]
 
 
+def test_an_h5_or_h5ad_that_geo_gzipped(tmp_path, planted) -> None:
+    data = planted.h5(tmp_path / "a.h5").read_bytes()
+    (tmp_path / "b.h5.gz").write_bytes(gzip.compress(data))
+    holds(cs.io.read_10x(tmp_path / "b.h5.gz"), planted)
+    var = pd.DataFrame(index=["CD3D", "TBCE", "LYZ", "TBCE-1"])
+    counts = sparse.csr_matrix(planted.counts[:, :4])
+    ad.AnnData(counts, pd.DataFrame(index=planted.barcodes), var).write_h5ad(tmp_path / "c.h5ad")
+    packed = gzip.compress((tmp_path / "c.h5ad").read_bytes())
+    (tmp_path / "d.h5ad.gz").write_bytes(packed)
+    holds(cs.io.read_10x(tmp_path / "d.h5ad.gz"), planted)
+    (tmp_path / "e.h5ad.gz").write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(InputError, match=r"e.h5ad.gz: the file is truncated"):
+        cs.io.read_10x(tmp_path / "e.h5ad.gz")
+
+
+def test_files_at_the_top_of_an_archive_are_named_by_nothing(tmp_path, planted, make) -> None:
+    (tmp_path / "RAW.tar").write_bytes(make.tar(planted.triplet()))
+    holds(cs.io.read_10x(f"{tmp_path / 'RAW.tar'}::"), planted)
+
+
 def test_var_keeps_id_type_and_original_symbol(tmp_path, planted, make) -> None:
     make.write(tmp_path, planted.triplet())
     var = cs.io.read_10x(tmp_path).var

@@ -12,7 +12,7 @@ from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope.io._counts import as_counts, canonical
 from cartscope.io._features import Sample, feature_table
-from cartscope.io._sources import reading
+from cartscope.io._sources import open_seekable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def read_h5ad_sample(member: Member) -> Sample:
     import h5py
     from anndata.io import read_elem
 
-    with reading(member.label), member.open() as stored, h5py.File(stored, "r") as file:
+    with open_seekable(member) as stored, h5py.File(stored, "r") as file:
         if "obs" not in file or "var" not in file:
             msg = f"{member.label}: is no .h5ad (it holds {sorted(file)[:6]}); check the file."
             raise InputError(msg)

@@ -150,6 +150,22 @@ def open_plain(member: Member) -> Iterator[io.BufferedReader]:
             yield stream
 
 
+@contextmanager
+def open_seekable(member: Member) -> Iterator[BinaryIO]:
+    """Open a member for a reader that jumps about, as HDF5's; a gzipped one is held in memory.
+
+    Parameters
+    ----------
+    member
+        What to open.
+    """
+    with reading(member.label), member.open() as stored:
+        if _is_gzip(stored):
+            yield io.BytesIO(gzip.GzipFile(fileobj=stored).read())
+        else:
+            yield stored
+
+
 def from_disk(path: Path, name: str | None = None) -> Member:
     """Return the member that is a file on disk.
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from cartscope._errors import InputError
 from cartscope.io._counts import canonical
 from cartscope.io._features import Sample, feature_table
-from cartscope.io._sources import open_plain, reading
+from cartscope.io._sources import open_plain, open_seekable, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,7 +114,7 @@ def read_h5(member: Member, *, genome: str | None = None) -> Sample:
     """
     import h5py
 
-    with reading(member.label), member.open() as stored, h5py.File(stored, "r") as file:
+    with open_seekable(member) as stored, h5py.File(stored, "r") as file:
         if isinstance(file.get("matrix"), h5py.Group):
             return _read_v3(file["matrix"], member.label, genome)
         groups = [

@@ -60,9 +60,9 @@ def _group(members: list[Member]) -> tuple[list[Unit], list[Unit]]:
         if placed is not None:
             # P1.mtx, P1_barcodes.tsv and P1.genes.tsv are of one sample
             _place(triplets.setdefault(_bare(placed[0]), {}), placed[1], member)
-        elif lower.endswith(".h5ad"):
+        elif lower.endswith((".h5ad", ".h5ad.gz")):
             single.append(Unit("h5ad", member.name, {"file": member}, member.label))
-        elif lower.endswith((".h5", ".hdf5")) and "molecule_info" not in lower:
+        elif lower.endswith((".h5", ".hdf5", ".h5.gz")) and "molecule_info" not in lower:
             single.append(Unit("h5", member.name, {"file": member}, member.label))
         elif lower.endswith(TAR_SUFFIXES):
             single.append(Unit("tar", member.name, {"file": member}, member.label))

@@ -31,8 +31,8 @@ _WORDS = {
 def validate(adata: AnnData) -> None:
     """Raise InputError unless ``adata`` keeps the contract of a cartscope cohort.
 
-    The contract: ``layers["counts"]`` CSR of non-negative integers in an unsigned type,
-    indices sorted; ``X``, if there is one, CSR of floats that shares ``indices`` and ``indptr`` with the
+    The contract: ``layers["counts"]`` CSR of non-negative integers in an unsigned type, indices
+    sorted; ``X``, if there is one, CSR of floats that shares ``indices`` and ``indptr`` with the
     counts; unique cell and gene names; ``obs`` has sample and patient without gaps, each sample of
     one patient, known columns of the right kind and one grade, sex or product per patient; ``var``
     has ensembl_id and feature_type.
