@@ -153,9 +153,9 @@ def test_exact_and_asymptotic_meet_in_large_samples(rng):
 
 def test_100_000_exact_tests_of_10_v_6_take_seconds(rng):
     x, y = rng.poisson(3, (10, 100_000)), rng.poisson(3, (6, 100_000))
-    start = time.perf_counter()
+    start = time.process_time()
     result = stats.mann_whitney(x, y)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert (result.method == "exact").all()
 
 

@@ -116,9 +116,13 @@ def test_many_features_at_once(rng):
         assert (alone.observed, alone.p_value) == (together.observed[i], together.p_value[i])
 
 
-def test_rounding_noise_does_not_break_ties():
-    values, groups = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], np.array(list("aaabbb"))
-    assert stats.permute(values, groups, shift).p_value == pytest.approx(2 / 20)
+def test_rounding_noise_does_not_break_ties(rng):
+    groups = np.array(list("aaabbbb"))
+    for whole in rng.integers(0, 12, (20, 7)):
+        tenths = stats.permute(whole / 10, groups, shift).p_value
+        # 12 times the shift of whole numbers is a whole number
+        exact = stats.permute(whole, groups, lambda v, g: np.rint(12 * shift(v, g))).p_value
+        assert tenths == exact
 
 
 def test_relabelling_without_a_statistic_counts_as_extreme():

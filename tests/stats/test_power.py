@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from cartscope import stats
 from cartscope._errors import InputError
@@ -84,6 +85,18 @@ def test_normal_approximation_meets_integration_where_they_change_over():
         assert rough == pytest.approx(swept, abs=0.01)
 
 
+def test_normal_approximation_has_the_moments_of_u():
+    for n_x, n_y, critical in ((5, 7, 9), (40, 35, 500)):
+        pairs = n_x * n_y
+        z = (critical + 0.5 - pairs / 2) / math.sqrt(pairs * (n_x + n_y + 1) / 12)
+        without = _power._normal_tail(n_x, n_y, critical=critical, effect=0.0)
+        assert without == pytest.approx(ndtr(z), rel=1e-10)
+
+
+def test_effect_for_hardly_more_than_alpha_is_found_or_nothing():
+    assert 0 <= stats.detectable_effect(45, 45, target=0.0501) < 0.2
+
+
 def test_large_groups_agree_with_simulation(rng):
     want, se = simulated(rng, 40, 35, 0.6, tests=10_000)
     assert stats.power(40, 35, effect=0.6) == pytest.approx(want, abs=4.5 * se + 0.005)
@@ -93,7 +106,13 @@ def test_large_groups_agree_with_simulation(rng):
 
 
 def test_detectable_effect_inverts_power():
-    for n_x, n_y, target in ((4, 6, 0.8), (10, 6, 0.9), (5, 4, 0.5), (40, 30, 0.8), (4, 6, 0.055)):
+    for n_x, n_y, target in (
+        (4, 6, 0.8),
+        (10, 6, 0.9),
+        (5, 4, 0.5),
+        (40, 30, 0.8),
+        (12, 12, 0.0505),
+    ):
         effect = stats.detectable_effect(n_x, n_y, target=target)
         assert stats.power(n_x, n_y, effect=effect) == pytest.approx(target, abs=1e-3)
         assert effect == pytest.approx(stats.detectable_effect(n_y, n_x, target=target), abs=1e-3)

@@ -114,8 +114,8 @@ def _summarize(ordered: np.ndarray, n_x: int, n_y: int, *, level: float, exact: 
     tail = (1 - level) / 2
     if exact:
         cdf = u_cdf(n_x, n_y)
-        # the k smallest and k largest differences are left outside, less the limits themselves
-        k = int(np.searchsorted(cdf, tail, side="right"))
+        # the limits are the k-th smallest and k-th largest difference; 1 - 0.9 is not quite 0.1
+        k = int(np.searchsorted(cdf, tail * (1 + 1e-12), side="right"))
         attained = 1 - 2 * float(cdf[k - 1]) if k else 1.0
     else:
         sigma = math.sqrt(pairs * (n_x + n_y + 1) / 12)

@@ -51,8 +51,8 @@ class Null:
         distance = np.abs(total * self.scale - self.center)
         lower = (self.center - distance) // self.scale
         upper = -((-self.center - distance) // self.scale)
-        p = np.minimum(self.below(lower) + self.above(upper), 1.0)
-        return np.where(distance == 0, 1.0, p)
+        # at the mean both tails hold the observed sum, which makes more than 1
+        return np.minimum(self.below(lower) + self.above(upper), 1.0)
 
 
 def _tails(counts: np.ndarray, low: int, *, center: int, scale: int) -> Null:

@@ -157,8 +157,10 @@ def detectable_effect(
     low = 0.95 * high
     while miss(high) < 0 and high < SATURATED:
         low, high = high, 1.2 * high
-    while miss(low) > 0:
-        low /= 1.2
+    if miss(low) > 0:
+        low = 0.0
+        if miss(low) >= 0:  # the normal approximation can overstate the size by a hair
+            return low
     return float(brentq(miss, low, high, xtol=ROOT_TOLERANCE))
 
 
