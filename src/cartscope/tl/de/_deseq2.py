@@ -39,7 +39,8 @@ class DeseqState:
     """What a fit leaves behind; coefficients and their likelihood are on the natural log scale."""
 
     counts: np.ndarray  # genes x samples, count outliers as given
-    matrix: np.ndarray
+    matrix: np.ndarray  # as it was fitted: numbers centred and scaled
+    rescale: np.ndarray  # given matrix = fitted matrix @ rescale
     size_factors: np.ndarray
     base_mean: np.ndarray
     betas: np.ndarray  # genes x coefficients, nan for genes without counts
@@ -66,6 +67,8 @@ def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqSt
         raise InputError(msg)
     counts = table.counts
     _require_size_factors(table, options)
+    rescale = _centre(matrix)
+    matrix = np.linalg.solve(rescale.T, matrix.T).T
     names = [f"coefficient {i}" for i in range(matrix.shape[1])]
     adata = AnnData(
         counts.astype(np.int64),
@@ -96,6 +99,7 @@ def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqSt
     return DeseqState(
         counts=np.ascontiguousarray(counts.T),
         matrix=np.ascontiguousarray(matrix),
+        rescale=rescale,
         size_factors=dds.obs["size_factors"].to_numpy(dtype=np.float64),
         base_mean=var["_normed_means"].to_numpy(dtype=np.float64),
         betas=np.ascontiguousarray(dds.varm["LFC"].to_numpy(dtype=np.float64)),
@@ -157,11 +161,27 @@ def effect(state: DeseqState, contrast: np.ndarray) -> tuple[np.ndarray, np.ndar
     from cartscope.tl.de._faithful import MIN_MU, RIDGE
     from cartscope.tl.de._glm import standard_errors
 
-    weights = np.ascontiguousarray(contrast, dtype=np.float64)
+    weights = np.linalg.solve(state.rescale.T, contrast)
     se = standard_errors(
         state.betas, state.size_factors, state.matrix, state.dispersions, weights, MIN_MU, RIDGE
     )
     return state.betas @ weights / _LN2, se / _LN2
+
+
+def _centre(matrix: np.ndarray) -> np.ndarray:
+    """Return the change of basis that centres and scales columns of numbers, such as an age.
+
+    The regressions do not converge for numbers far from 0 (R tells its users to scale them); what
+    is estimated does not depend on it.
+    """
+    rescale = np.eye(matrix.shape[1])
+    constant = np.flatnonzero((matrix == 1).all(axis=0))
+    if constant.size:
+        for j in range(matrix.shape[1]):
+            column = matrix[:, j]
+            if not np.isin(column, (-1.0, 0.0, 1.0)).all():
+                rescale[constant[0], j], rescale[j, j] = column.mean(), column.std()
+    return rescale
 
 
 def _require_size_factors(table: CountTable, options: DeseqOptions) -> None:
@@ -185,7 +205,7 @@ def _test_as_shipped(
 
     stats = DeseqStats(
         state.shipped,
-        contrast=contrast,
+        contrast=np.linalg.solve(state.rescale.T, contrast),
         alpha=options.alpha,
         cooks_filter=options.cooks,
         independent_filter=options.independent_filtering,

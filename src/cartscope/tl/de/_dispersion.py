@@ -22,14 +22,16 @@ from cartscope.tl.de._special import (
     solve_upper,
 )
 
-# A step along the slope that would gain less than this ends the search (R's dispTol).
-_TOLERANCE = 1e-6
-# A gain below this share of the starting value does not count: the start is kept.
-_NO_INCREASE = 1e-6
-_WIDEST_STEP = 2.0
-_ROUNDS = 100
-_NARROW = 1e-8  # of the log dispersion
-_FLAT = 1e-9  # slope that counts as none
+_TOLERANCE = 1e-6  # a step that gains less ends the search (R's dispTol)
+_ROUNDS = 100  # R's maxit
+_FIRST_STEP = 1.0  # times the slope (R's kappa_0)
+_ARMIJO = 1e-4  # share of the gain promised by the slope that a step must keep
+_GROWTH = 1.1
+_EVERY = 5
+_NO_INCREASE = 1e-6  # a gain below this share of the starting value does not count
+_GRID = 20
+_NEAR_FLOOR = math.log(10.0)
+_LOWEST, _HIGHEST = -30.0, 10.0  # of the log dispersion, while searching
 
 
 @numba.njit(cache=True, nogil=True)
@@ -56,8 +58,6 @@ def _value(y, mu, x, log_alpha, prior, gram, slope):
     total = 0.0
     for i in range(y.shape[0]):
         total += log_rising(y[i], alpha) - (y[i] + 1.0 / alpha) * math.log1p(mu[i] * alpha)
-        # constant in alpha, but the no-increase rule compares with the size of the likelihood
-        total += y[i] * math.log(mu[i]) - math.lgamma(y[i] + 1.0)
     _weighted_gram(x, mu, alpha, gram, slope)
     if cholesky(gram):
         for j in range(gram.shape[0]):
@@ -89,41 +89,42 @@ def _slope(y, mu, x, log_alpha, prior, gram, slope, column):
 
 
 @numba.njit(cache=True, nogil=True)
-def _climb(y, mu, x, start, bounds, prior, gram, slope, column):
-    """Return the nearest maximum uphill of ``start``, and whether the rounds sufficed."""
+def _climb(y, mu, x, start, floor, prior, gram, slope, column):
+    """Return where the line search ends, its value there, its rounds, and whether it settled."""
     here = start
-    if prior[1] <= 0.0 and here <= bounds[0]:
-        return here, True  # a gene whose moments show no dispersion stays at the floor
+    value = _value(y, mu, x, here, prior, gram, slope)
     rise = _slope(y, mu, x, here, prior, gram, slope, column)
-    if rise * rise < _TOLERANCE:
-        return here, True
-    up = 1.0 if rise > 0.0 else -1.0
-    step = min(max(abs(rise), 0.05), _WIDEST_STEP)
-    rounds = 0
-    while rounds < _ROUNDS:
-        rounds += 1
-        there = min(max(here + up * step, bounds[0]), bounds[1])
-        rise_there = _slope(y, mu, x, there, prior, gram, slope, column)
-        if rise_there * up <= 0.0:
-            break
-        if there in (bounds[0], bounds[1]):
-            return there, True
-        here, rise = there, rise_there
-        step = min(2.0 * step, _WIDEST_STEP)
-    low, low_rise, high, high_rise = here, rise, there, rise_there
-    while rounds < _ROUNDS and abs(high - low) > _NARROW:
-        rounds += 1
-        # false position, halving the stubborn end's weight (Illinois rule)
-        middle = (low * high_rise - high * low_rise) / (high_rise - low_rise)
-        value = _slope(y, mu, x, middle, prior, gram, slope, column)
-        if abs(value) < _FLAT:
-            return middle, True
-        if value * high_rise < 0.0:
-            low, low_rise = high, high_rise
-        else:
-            low_rise *= 0.5
-        high, high_rise = middle, value
-    return high, rounds < _ROUNDS
+    step, taken = _FIRST_STEP, 0
+    for rounds in range(1, _ROUNDS + 1):
+        there = min(max(here + step * rise, _LOWEST), _HIGHEST)
+        reached = _value(y, mu, x, there, prior, gram, slope)
+        if reached < value + _ARMIJO * step * rise * rise:
+            step *= 0.5
+            continue
+        taken += 1
+        gain, here, value = reached - value, there, reached
+        if gain < _TOLERANCE or here < floor:
+            return here, value, rounds, rounds < _ROUNDS
+        rise = _slope(y, mu, x, here, prior, gram, slope, column)
+        step = min(step * _GROWTH, _FIRST_STEP)
+        if taken % _EVERY == 0:
+            step *= 0.5
+    return here, value, _ROUNDS, False
+
+
+@numba.njit(cache=True, nogil=True)
+def _on_grid(y, mu, x, bounds, prior, gram, slope):
+    """Return the best of a coarse grid over the whole range, refined once."""
+    low, width = bounds[0], (bounds[1] - bounds[0]) / (_GRID - 1)
+    best = low
+    for _ in range(2):
+        highest = -math.inf
+        for i in range(_GRID):
+            value = _value(y, mu, x, low + i * width, prior, gram, slope)
+            if value > highest:
+                best, highest = low + i * width, value
+        low, width = best - width, 2.0 * width / (_GRID - 1)
+    return best
 
 
 @numba.njit(cache=True, nogil=True)
@@ -163,15 +164,18 @@ def fit_dispersions(
     ended = np.empty(genes, dtype=np.bool_)
     gram, slope, column = np.empty((p, p)), np.empty((p, p)), np.empty(p)
     bounds = (math.log(min_disp), math.log(max_disp))
+    floor = bounds[0] - _NEAR_FLOOR
     for g in range(genes):
         y, m = counts[g], mu[g]
         prior = (math.log(center[g]), prior_var)
-        first = min(max(math.log(start[g]), bounds[0]), bounds[1])
-        last, ended[g] = _climb(y, m, x, first, bounds, prior, gram, slope, column)
-        if prior_var <= 0.0 and last != first:
-            before = _value(y, m, x, first, prior, gram, slope)
-            after = _value(y, m, x, last, prior, gram, slope)
-            if after < before + abs(before) * _NO_INCREASE:
-                last = first
-        out[g] = math.exp(last)
+        first = math.log(start[g])
+        before = _value(y, m, x, first, prior, gram, slope)
+        last, after, rounds, settled = _climb(y, m, x, first, floor, prior, gram, slope, column)
+        if prior_var <= 0.0 and after < before + abs(before) * _NO_INCREASE:
+            last = first
+        # without a prior, a search that ends at its first step has found nothing either
+        found = settled and (rounds > 1 or prior_var > 0.0)
+        if not found and last > bounds[0] + _NEAR_FLOOR:
+            last = _on_grid(y, m, x, bounds, prior, gram, slope)
+        out[g], ended[g] = math.exp(min(max(last, bounds[0]), bounds[1])), settled
     return out, ended

@@ -5,7 +5,6 @@ Imported only when a model is fitted, because PyDESeq2 takes seconds to import.
 
 from __future__ import annotations
 
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,11 @@ import numpy as np
 from anndata import AnnData
 from pydeseq2.dds import DeseqDataSet
 from pydeseq2.default_inference import DefaultInference
-from pydeseq2.utils import irls_solver, trimmed_mean
+from pydeseq2.utils import trimmed_mean
 from scipy.stats import f as f_distribution
 
 from cartscope.tl.de._dispersion import fit_dispersions
-from cartscope.tl.de._glm import fit_betas
+from cartscope.tl.de._glm import fit_betas, maximise_betas
 from cartscope.tl.de._trend import fit_trend, prior_variance
 
 if TYPE_CHECKING:
@@ -27,9 +26,13 @@ MIN_MU = 0.5
 # 1e-6 on the log2 scale, where R penalises
 RIDGE = 1e-6 / np.log(2) ** 2
 _ROUNDS = 100
+_MANY_ROUNDS = 1000
+_BOUND = 30.0 * np.log(2)  # 30 on the log2 scale
 _LARGEST = 30.0
 _TRIM = 0.2
 _FEWEST = 3
+_FAR_BELOW = 0.1
+_OUTLIER_SD = 2.0
 _TWO_GROUPS = 2
 _REFITTED = (
     "_normed_means",
@@ -63,9 +66,9 @@ class BatchedInference(DefaultInference):
         disp: np.ndarray,
         min_mu: float,
         beta_tol: float,
-        min_beta: float = -_LARGEST,
+        min_beta: float = -_LARGEST,  # noqa: ARG002
         max_beta: float = _LARGEST,
-        optimizer: Any = "L-BFGS-B",
+        optimizer: Any = "L-BFGS-B",  # noqa: ARG002
         maxiter: int = _ROUNDS,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Coefficients, means, leverages and convergence of every gene."""
@@ -78,18 +81,16 @@ class BatchedInference(DefaultInference):
         start = np.ascontiguousarray(start)
 
         def part(at: slice) -> tuple[np.ndarray, ...]:
-            return fit_betas(
-                y[at], factors, x, disp[at], start[at], min_mu, RIDGE, beta_tol, maxiter, max_beta
-            )
+            settings = (min_mu, RIDGE, beta_tol, maxiter, max_beta)
+            return fit_betas(y[at], factors, x, disp[at], start[at], *settings)
 
         betas, leverages, converged = self._in_parts(part, y.shape[0])
-        for g in np.flatnonzero(~converged):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the optimiser's own trial steps overflow
-                # R too takes the optimiser's coefficients and the last iteration's leverages
-                betas[g], _, _, converged[g] = irls_solver(
-                    y[g], factors, x, disp[g], min_mu, beta_tol, min_beta, max_beta, optimizer, 2
-                )
+        lost = np.flatnonzero(~converged)
+        if lost.size:
+            # the leverages stay those of the last iteration, as R has them
+            betas[lost], converged[lost] = maximise_betas(
+                y[lost], factors, x, disp[lost], start[lost], RIDGE, _MANY_ROUNDS, _BOUND
+            )
         mu = factors[:, None] * np.exp(x @ betas.T)
         return betas, mu, leverages.T, converged
 
@@ -107,15 +108,37 @@ class BatchedInference(DefaultInference):
         optimizer: Any = "L-BFGS-B",  # noqa: ARG002
     ) -> tuple[np.ndarray, np.ndarray]:
         """Dispersion of every gene, and whether its search ended."""
+        return self.dispersions(
+            counts,
+            design_matrix,
+            mu,
+            start=alpha_hat,
+            center=alpha_hat,
+            prior_var=float(prior_disp_var) if prior_reg and prior_disp_var is not None else 0.0,
+            bounds=(min_disp, float(max_disp)),
+        )
+
+    def dispersions(
+        self,
+        counts: np.ndarray,
+        design_matrix: np.ndarray,
+        mu: np.ndarray,
+        *,
+        start: np.ndarray,
+        center: np.ndarray,
+        prior_var: float,
+        bounds: tuple[float, float],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Dispersion of every gene, and whether its search ended; see :func:`fit_dispersions`."""
         y = np.ascontiguousarray(counts.T, dtype=np.float64)
         means = np.maximum(np.ascontiguousarray(mu.T, dtype=np.float64), MIN_MU)
         x = np.ascontiguousarray(design_matrix, dtype=np.float64)
-        center = np.asarray(alpha_hat, dtype=np.float64)
-        variance = float(prior_disp_var) if prior_reg and prior_disp_var is not None else 0.0
+        start = np.clip(np.asarray(start, dtype=np.float64), *bounds)
+        center = np.asarray(center, dtype=np.float64)
 
         def part(at: slice) -> tuple[np.ndarray, ...]:
             return fit_dispersions(
-                y[at], means[at], x, center[at], center[at], variance, min_disp, float(max_disp)
+                y[at], means[at], x, start[at], center[at], prior_var, bounds[0], bounds[1]
             )
 
         return self._in_parts(part, y.shape[0])
@@ -165,6 +188,32 @@ class FaithfulDataSet(DeseqDataSet):
         variance, spread = prior_variance(np.log(gene[use]) - np.log(fitted[use]), freedom)
         self.uns["prior_disp_var"] = np.float64(variance)
         self.uns["_squared_logres"] = np.float64(spread)
+
+    def fit_MAP_dispersions(self) -> None:  # noqa: N802
+        """Shrink to the trend, from the gene's own dispersion unless that is far below it."""
+        kept = self.var["non_zero"].to_numpy()
+        gene = self.var["genewise_dispersions"].to_numpy()[kept]
+        fitted = self.var["fitted_dispersions"].to_numpy()[kept]
+        found, settled = self.inference.dispersions(
+            self.X[:, kept],
+            self.obsm["design_matrix"].to_numpy(),
+            self.layers["_mu_hat"][:, kept],
+            start=np.where(gene > _FAR_BELOW * fitted, gene, fitted),
+            center=fitted,
+            prior_var=float(self.uns["prior_disp_var"]),
+            bounds=(self.min_disp, float(self.max_disp)),
+        )
+        limit = np.log(fitted) + _OUTLIER_SD * np.sqrt(self.uns["_squared_logres"])
+        outlying = np.log(gene) > limit
+        self._note("MAP_dispersions", kept, found)
+        self._note("dispersions", kept, np.where(outlying, gene, found))
+        self._note("_outlier_genes", kept, outlying)
+        self._note("_MAP_converged", kept, settled)
+
+    def _note(self, column: str, kept: np.ndarray, values: np.ndarray) -> None:
+        out = np.zeros(self.n_vars, bool) if values.dtype == bool else np.full(self.n_vars, np.nan)
+        out[kept] = values
+        self.var[column] = out
 
     def refit(self) -> None:
         """Replace count outliers where a design cell has enough samples, and fit those genes anew.

@@ -11,6 +11,9 @@ import numpy as np
 
 from cartscope.tl.de._special import cholesky, log_rising, solve_lower, solve_upper
 
+_SHORTEST = 1e-6
+_SMALLEST_GAIN = 1e-10
+
 
 @numba.njit(cache=True, nogil=True)
 def _gram(x, weights, ridge, gram):
@@ -126,6 +129,91 @@ def fit_betas(
                 break
         _leverages(x, mu, alpha, ridge, gram, row, leverages[g])
     return betas, leverages, converged
+
+
+@numba.njit(cache=True, nogil=True)
+def _penalised(y, x, beta, size_factors, alpha, ridge, mu):
+    """Log likelihood up to a constant, without a floor on the means, less the penalty."""
+    _means(x, beta, size_factors, 0.0, mu)
+    total = -0.5 * ridge * np.sum(beta * beta)
+    for i in range(y.shape[0]):
+        total += y[i] * math.log(max(mu[i], 1e-300))
+        total -= (y[i] + 1.0 / alpha) * math.log1p(mu[i] * alpha)
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def maximise_betas(
+    counts: np.ndarray,
+    size_factors: np.ndarray,
+    x: np.ndarray,
+    dispersions: np.ndarray,
+    start: np.ndarray,
+    ridge: float,
+    rounds: int,
+    largest: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients and convergence by Newton steps that never lose likelihood.
+
+    For the few genes whose weighted least squares go round in circles. The likelihood is concave
+    in the coefficients, so what is found is the maximum.
+
+    Parameters
+    ----------
+    counts
+        Genes x samples, float.
+    size_factors
+        One per sample.
+    x
+        Samples x coefficients.
+    dispersions
+        One per gene.
+    start
+        Genes x coefficients, natural log scale.
+    ridge
+        Penalty on every coefficient, natural log scale.
+    rounds
+        Most iterations.
+    largest
+        Bound of every coefficient, in absolute value.
+    """
+    genes, n = counts.shape
+    p = x.shape[1]
+    betas, converged = start.copy(), np.zeros(genes, dtype=np.bool_)
+    gram, step, trial = np.empty((p, p)), np.empty(p), np.empty(p)
+    mu, weights = np.empty(n), np.empty(n)
+    for g in range(genes):
+        y, alpha, beta = counts[g], dispersions[g], betas[g]
+        here = _penalised(y, x, beta, size_factors, alpha, ridge, mu)
+        for _ in range(rounds):
+            for j in range(p):
+                step[j] = -ridge * beta[j]
+            for i in range(n):
+                spread = 1.0 + alpha * mu[i]
+                weights[i] = mu[i] * (1.0 + alpha * y[i]) / (spread * spread)
+                for j in range(p):
+                    step[j] += x[i, j] * (y[i] - mu[i]) / spread
+            _gram(x, weights, ridge, gram)
+            if not cholesky(gram):
+                break
+            solve_lower(gram, step)
+            solve_upper(gram, step)
+            share, gain = 1.0, -1.0
+            while gain < 0.0 and share > _SHORTEST:
+                for j in range(p):
+                    trial[j] = min(max(beta[j] + share * step[j], -largest), largest)
+                there = _penalised(y, x, trial, size_factors, alpha, ridge, mu)
+                gain = there - here
+                share *= 0.5
+            if gain >= 0.0:
+                beta[:] = trial
+                here = there
+            else:
+                here = _penalised(y, x, beta, size_factors, alpha, ridge, mu)
+            if gain < _SMALLEST_GAIN:
+                converged[g] = True
+                break
+    return betas, converged
 
 
 @numba.njit(cache=True, nogil=True)
