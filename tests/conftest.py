@@ -9,6 +9,21 @@ import pytest
 
 mpl.use("agg")
 
+# warnings of other packages that cartscope can neither cause nor cure
+KNOWN_WARNINGS = (
+    "ignore::DeprecationWarning:(?!cartscope)",
+    "ignore::FutureWarning:(?!cartscope)",
+    "ignore::PendingDeprecationWarning:(?!cartscope)",
+    "ignore::ImportWarning",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make warnings errors where the environment is pinned, not on a user's machine."""
+    if os.environ.get("CARTSCOPE_WARNINGS") == "error":
+        for line in ("error", *KNOWN_WARNINGS):
+            config.addinivalue_line("filterwarnings", line)
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:

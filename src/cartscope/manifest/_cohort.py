@@ -22,7 +22,7 @@ class Cohort(Model):
     doublets_skip_timepoints: tuple[str, ...]
     # time points before the CAR T cells are in the blood: no cell can be CAR-positive
     car_absent_timepoints: tuple[str, ...]
-    # genes that would cluster cells by patient, clone or contamination: names or regular expressions
+    # genes that cluster cells by patient, clone or contamination: names or regular expressions
     clustering_blacklist: tuple[str, ...]
     caveats: dict[str, str]
 

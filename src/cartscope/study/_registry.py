@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from cartscope._errors import ManifestError
+from cartscope.study._figures import figure_step
 
 if TYPE_CHECKING:
     from cartscope.study._model import EvidenceReader, FigureSpec, Judge, Step
@@ -40,6 +41,7 @@ def _collect(package_name: str, constant: str, key: str) -> dict[str, Any]:
 def all_steps() -> dict[str, Step]:
     """Return every step by name, each after the steps whose artifacts it needs."""
     steps: dict[str, Step] = _collect("steps", "STEP", "name")
+    steps |= {s.name: s for s in map(figure_step, all_figures().values())}
     maker = {artifact: s.name for s in steps.values() for artifact in s.makes}
     graph: dict[str, list[str]] = {}
     for step in steps.values():

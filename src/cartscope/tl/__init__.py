@@ -1,8 +1,18 @@
-"""Stand-in until the room is furnished."""
+"""Methods on cells (what each is) and on patients (what differs between them).
+
+Annotators write documented slots in place; testers return a table and leave their input alone.
+"""
+
+from cartscope.tl._annotate import Markers, Threshold, annotate
+from cartscope.tl._car_audit import car_audit
+from cartscope.tl._car_status import CarRule, car_status
+from cartscope.tl._cell_cycle import cell_cycle
 from cartscope.tl._composition import composition, composition_fractions
 from cartscope.tl._composition_tests import COMPOSITION_TESTS, CompositionTest
 from cartscope.tl._cycling import cycling, cycling_fractions
-from cartscope.tl._gsea import gene_set_overlap, gsea
+from cartscope.tl._gene_set_patient_test import gene_set_patient_test
+from cartscope.tl._gene_sets import gene_set_overlap
+from cartscope.tl._gsea import gsea
 from cartscope.tl._leiden import leiden
 from cartscope.tl._ligand_receptor import ligand_receptor
 from cartscope.tl._ligrec_scores import (
@@ -10,10 +20,7 @@ from cartscope.tl._ligrec_scores import (
     LigandReceptorScores,
     ligand_receptor_scores,
 )
-from cartscope.tl._annotate import Markers, Threshold, annotate
-from cartscope.tl._car_audit import car_audit
-from cartscope.tl._car_status import CarRule, car_status
-from cartscope.tl._cell_cycle import cell_cycle
+from cartscope.tl._over_representation import over_representation
 from cartscope.tl._score_genes import score_genes
 from cartscope.tl._signatures import signature_table, signatures
 from cartscope.tl._t_subsets import Gates, t_subsets
@@ -25,3 +32,41 @@ from cartscope.tl.de import (
     estimability,
     fit_differential_expression,
 )
+
+__all__ = [
+    # cells
+    "leiden",
+    "annotate",
+    "Markers",
+    "Threshold",
+    "t_subsets",
+    "Gates",
+    "car_status",
+    "CarRule",
+    "car_audit",
+    "cell_cycle",
+    "score_genes",
+    "signatures",
+    "signature_table",
+    # patients
+    "composition",
+    "composition_fractions",
+    "COMPOSITION_TESTS",
+    "CompositionTest",
+    "cycling",
+    "cycling_fractions",
+    "differential_expression",
+    "fit_differential_expression",
+    "DifferentialExpressionFit",
+    "DE_ENGINES",
+    "estimability",
+    "EstimabilityReport",
+    "gsea",
+    "gene_set_overlap",
+    "gene_set_patient_test",
+    "over_representation",
+    "ligand_receptor",
+    "ligand_receptor_scores",
+    "LigandReceptorScores",
+    "LIGAND_RECEPTOR_SCORES",
+]
