@@ -113,7 +113,15 @@ class FaultyServer:
             time.sleep(fault.get("silent", 0))
             h.close_connection = True
             return
-        h.wfile.write(body)
+        piece = 16_384 if fault and "pace" in fault else max(1, len(body))
+        for start in range(0, len(body), piece):
+            try:
+                h.wfile.write(body[start : start + piece])
+            except OSError:  # the client was killed
+                h.close_connection = True
+                return
+            if len(body) > piece:
+                time.sleep(fault["pace"])
 
 
 def gzipped(data: bytes) -> bytes:

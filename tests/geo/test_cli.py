@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -77,6 +78,30 @@ def test_verify_says_ok_and_names_what_is_not(got, capsys):
     assert said.err.startswith("error: ")
     assert said.err.count("\n") == 1
     assert f"{RAW}: cut off" in said.err
+
+
+def test_a_killed_process_is_resumed_by_the_next_one(server, remote, tmp_path):
+    server.faults[RAW] = [{"pace": 0.2}]
+    part = series_dir("GSE197268", tmp_path) / "suppl" / (RAW + ".part")
+    command = [sys.executable, "-c", "from cartscope.cli import main; main()", "geo", "get"]
+    command += ["GSE197268", "--dest", str(tmp_path), "--base-url", server.url]
+    # the server's small block size is this process's only: a big block would arrive all at once
+    command[2] = "import cartscope.geo._http as h; h._BLOCK = 16_384; " + command[2]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (part.is_file() and part.stat().st_size > 0):
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    kept = part.stat().st_size
+    whole = series_dir("GSE197268", remote) / "suppl" / RAW
+    assert 0 < kept < whole.stat().st_size
+    arguments = ["geo", "get", "GSE197268", "--dest", str(tmp_path), "--base-url", server.url]
+    assert main(arguments) == 0
+    assert server.asked(RAW)[-1]["Range"] == f"bytes={kept}-"
+    assert part.with_name(RAW).read_bytes() == whole.read_bytes()
 
 
 def test_every_accession_is_checked_before_any_is_fetched(server, tmp_path, capsys):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -62,10 +61,10 @@ def write_lock(folder: Path | str, files: dict[str, Locked]) -> None:
     text = json.dumps(
         {"version": 1, "files": {name: asdict(files[name]) for name in sorted(files)}}, indent=1
     )
-    handle, name = tempfile.mkstemp(prefix=LOCK_NAME, dir=folder)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-    Path(name).replace(folder / LOCK_NAME)
+    # not tempfile: its files are readable by their owner only, and the lock stays
+    temporary = folder / f"{LOCK_NAME}.{os.getpid()}"
+    temporary.write_text(text + "\n", "utf-8")
+    temporary.replace(folder / LOCK_NAME)
 
 
 def check_against(path: Path | str, entry: Locked, *, content: bool = True) -> None:
