@@ -236,6 +236,32 @@ def test_an_unfiltered_matrix_is_said_in_the_log(cohort, caplog, monkeypatch) ->
     assert "C has" not in caplog.text
 
 
+def test_memory_holds_the_result_and_little_more(tmp_path, make, rng) -> None:
+    import tracemalloc
+
+    n_genes = 400
+    ids = [f"ENSG{i:011d}" for i in range(n_genes)]
+    for i in range(12):
+        one = make.Planted(rng.poisson(1.5, (250, n_genes)), ids, ids, [RNA] * n_genes)
+        one.h5(tmp_path / f"{i}.h5")
+    table = pd.DataFrame(
+        {
+            "sample_id": [f"s{i}" for i in range(12)],
+            "path": [f"{i}.h5" for i in range(12)],
+            "patient": "P1",
+        }
+    )
+    cs.io.read_cohort(table, base=tmp_path)  # what is imported on the way is not counted
+    tracemalloc.start()
+    counts = cs.io.read_cohort(table, base=tmp_path).layers["counts"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    result = counts.data.nbytes + counts.indices.nbytes + counts.indptr.nbytes
+    assert result > 4e6
+    # joining the samples at the end would hold everything twice
+    assert peak < 1.6 * result
+
+
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
 def test_a_cohort_survives_the_disk_whole(cohort, tmp_path, suffix) -> None:
     adata = cs.io.read_cohort(cohort[0], car_features=["Yescarta"])

@@ -57,6 +57,15 @@ def test_every_format_becomes_sorted_csr_without_zeros(rng, kind) -> None:
     assert out.indices.dtype == np.int32
 
 
+def test_unsorted_rows_are_sorted_and_stored_zeros_taken_out() -> None:
+    given = (np.array([5, 0, 3, 2]), np.array([4, 2, 1, 0]), np.array([0, 3, 3, 4]))
+    matrix = sparse.csr_matrix(given, shape=(3, 5))
+    out = canonical(matrix, label="f")
+    assert out.indices.tolist() == [1, 4, 0]
+    assert out.data.tolist() == [3, 5, 2]
+    assert out.indptr.tolist() == [0, 2, 2, 3]
+
+
 def test_entries_given_twice_are_found_also_at_the_ends_of_rows() -> None:
     good = sparse.csr_matrix(
         (np.ones(4, int), np.array([0, 1, 1, 2]), np.array([0, 0, 2, 2, 4])), shape=(4, 3)

@@ -101,3 +101,23 @@ def test_what_is_kept_does_not_depend_on_the_order_of_samples(order) -> None:
     kept = dict(zip(joined.features["symbol"], joined.features["id"], strict=True))
     assert kept == {"A": "ENSG00000000001", "B": "ENSG00000000002"}
     assert joined.report["features_dropped"] == ["C"]
+
+
+def test_a_sample_that_needs_no_renumbering_still_moves_up_after_one_that_shrank() -> None:
+    growing = GrowingCounts()
+    first = np.array([[1, 2, 3], [4, 0, 5]])
+    second = np.array([[6, 7], [0, 8]])
+    for dense in (first, second):
+        growing.append(sparse.csr_matrix(dense.astype(np.uint8)))
+    matrix, lost = growing.finish([np.array([0, -1, 1], np.int32), np.array([0, 1], np.int32)], 2)
+    np.testing.assert_array_equal(matrix.toarray(), [[1, 3], [4, 5], [6, 7], [0, 8]])
+    assert lost == [2, 0]
+
+
+def test_a_symbol_of_several_genes_joins_none_of_them() -> None:
+    named = feature_table(["ENSG1", "ENSG2", "ENSG3"], ["TBCE", "TBCE", "LYZ"])
+    bare = feature_table(["TBCE", "LYZ"], ["TBCE", "LYZ"])
+    joined = join_features([named, bare], [{}, {}], ["s", "t"])
+    assert joined.features["symbol"].tolist() == ["LYZ"]
+    assert joined.report["symbols_ambiguous"] == ["TBCE"]
+    assert joined.report["features_dropped"] == ["ENSG1", "ENSG2"]

@@ -59,6 +59,10 @@ def write_cells(adata: AnnData, path: str | Path) -> None:
     path
         ``.h5ad`` or ``.zarr``; :func:`cells_path` chooses.
 
+    Returns
+    -------
+    None.
+
     Raises
     ------
     InputError

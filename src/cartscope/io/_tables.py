@@ -29,6 +29,10 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
         ``.csv``, or ``.csv.gz`` for gzip (without name or time, so that bytes repeat). Numbers are
         written with the digits that give the same number back; missing values are empty.
 
+    Returns
+    -------
+    None.
+
     Raises
     ------
     InputError

@@ -42,6 +42,10 @@ def validate(adata: AnnData) -> None:
     adata
         Cells x genes; left as it is.
 
+    Returns
+    -------
+    None.
+
     Raises
     ------
     InputError
