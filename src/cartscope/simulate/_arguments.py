@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cartscope._errors import InputError
-from cartscope.simulate._deal import PAPER_TOTAL
+from cartscope.simulate._sizes import PAPER_TOTAL
 
 
 def strength_of(effect: float, *, null: bool) -> float:

@@ -10,27 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from cartscope import _keys as k
-from cartscope._errors import InputError
 from cartscope._rng import stream
 from cartscope.simulate._design import COMPARATOR, NEW, Library, Patient, libraries
-from cartscope.simulate._effects import State, difference
+from cartscope.simulate._effects import State
 
-# cells after quality control, as published: (study, product or day 7)
-PAPER = {
-    (NEW, True): 28_132,
-    (NEW, False): 97_254,
-    (COMPARATOR, True): 20_831,
-    (COMPARATOR, False): 59_656,
-}  # fmt: skip
-FEWEST = 1000
-PAPER_TOTAL = sum(PAPER.values())
 _NEED = 40  # cells of a population, of which at least 25 should survive quality control and labels
 _NEED_CAR = 54  # likewise where about a fifth is lost to undetected CAR transcripts
 _NEED_CTL = 70  # likewise where the gates lose some more
-_SORTED_NEED = 60
-_PRODUCT_NEED = 105
-_UNUSED = 60  # a library that the study does not use, at any size
-_OTHERS = {
+OTHERS = {
     "CD16 monocyte": 0.03,
     "B": 0.02,
     "pDC": 0.015,
@@ -38,16 +25,16 @@ _OTHERS = {
     "platelet": 0.025,
     "erythroid": 0.01,
 }  # fmt: skip
-_CAR_NEGATIVE = {
+CAR_NEGATIVE = {
     "CD4": {"CD4 naive": 0.2, "CD4 CM": 0.36, "CD4 EM": 0.26, "CD4 TEMRA": 0.06, "CD4 CTL": 0.12},
     "CD8": {"CD8 naive": 0.18, "CD8 CM": 0.2, "CD8 EM": 0.38, "CD8 TEMRA": 0.24},
 }
-_CAR_POSITIVE = {
+CAR_POSITIVE = {
     "CD4": {"CD4 naive": 0.02, "CD4 CM": 0.22, "CD4 EM": 0.26, "CD4 TEMRA": 0.03, "Treg": 0.07,
             "CD4 CTL": 0.4},
     "CD8": {"CD8 naive": 0.02, "CD8 CM": 0.18, "CD8 EM": 0.6, "CD8 TEMRA": 0.2},
 }  # fmt: skip
-_PRODUCT = {
+PRODUCT = {
     "CD4": {"CD4 naive": 0.12, "CD4 CM": 0.42, "CD4 EM": 0.3, "CD4 TEMRA": 0.03, "Treg": 0.06,
             "CD4 CTL": 0.07},
     "CD8": {"CD8 naive": 0.15, "CD8 CM": 0.4, "CD8 EM": 0.37, "CD8 TEMRA": 0.08},
@@ -56,7 +43,7 @@ _PRODUCT = {
 _RICH_PRODUCTS = (f"{NEW}-Anakinra-03", f"{COMPARATOR}-14")
 
 
-def _logit(p: float) -> float:
+def logit(p: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
@@ -65,26 +52,26 @@ def _expit(x: float) -> float:
 
 
 def _between(low: float, high: float, share: float) -> float:
-    return _expit(_logit(low) + share * (_logit(high) - _logit(low)))
+    return _expit(logit(low) + share * (logit(high) - logit(low)))
 
 
 def expansion(patient: Patient, *, floor: float, random_state: int) -> float:
     """CAR share of a patient's T cells at day 7; higher with grade in every cohort, null or not."""
     noise = stream(random_state, "expansion", patient.name).normal(0, 0.25)
-    return max(_expit(_logit(0.5 if patient.crs_high else 0.24) + noise), floor)
+    return max(_expit(logit(0.5 if patient.crs_high else 0.24) + noise), floor)
 
 
 def cd8_share(patient: Patient, strength: float) -> float:
     """CD8 share of CAR-negative T cells at day 7, before noise."""
-    return _between(0.52, 0.36, strength * _composition_dose(patient))
+    return _between(0.52, 0.36, strength * composition_dose(patient))
 
 
 def treg_share(patient: Patient, strength: float) -> float:
     """Share of regulatory T cells among CAR-negative T cells at day 7, before noise."""
-    return _between(0.05, 0.125, strength * _composition_dose(patient))
+    return _between(0.05, 0.125, strength * composition_dose(patient))
 
 
-def _composition_dose(patient: Patient) -> float:
+def composition_dose(patient: Patient) -> float:
     if not patient.crs_high:
         return 0.0
     if not patient.anakinra:
@@ -109,68 +96,7 @@ def cycling_share(patient: Patient, state: State, strength: float) -> float:
     return _between(0.05, 0.17, dose)
 
 
-def told(strength: float) -> list[tuple[str, str, str, str, float]]:
-    """Rows of ``truth/effects.csv`` about shares: log2 of the odds ratio between the groups."""
-
-    def odds(low: float, high: float) -> float:
-        return (_logit(high) - _logit(low)) / np.log(2)
-
-    def composition(contrast: str, size: float) -> float:
-        return round(strength * size * difference(contrast, _composition_dose), 4)
-
-    treg, cd8 = odds(0.05, 0.125), odds(0.52, 0.36)
-    crs, trend = "composition_crs_no_anakinra", "composition_crs_anakinra"
-    return [
-        ("composition-treg", "Treg", "car_neg_t", crs, composition(crs, treg)),
-        ("composition-cd8", "CD8", "car_neg_t", crs, composition(crs, cd8)),
-        ("composition-trend-anakinra", "Treg", "car_neg_t", trend, composition(trend, treg)),
-        ("composition-trend-anakinra", "CD8", "car_neg_t", trend, composition(trend, cd8)),
-        ("cycling-car-negative", "cycling", "car_neg_t", "cycling_car_neg_anakinra",
-         round(strength * odds(0.05, 0.19), 4)),
-        ("cycling-car-positive", "cycling", "car_pos_t", "cycling_car_pos_anakinra",
-         round(strength * odds(0.26, 0.52), 4)),
-    ]  # fmt: skip
-
-
-def library_sizes(cells: int, *, random_state: int, failed_library: bool) -> dict[str, int]:
-    """Return the number of sound cells of every library by sample id.
-
-    Parameters
-    ----------
-    cells
-        Sound cells of the whole study. Doublets and damaged droplets come on top.
-    random_state
-        The run's seed.
-    failed_library
-        Whether one library failed.
-    """
-    if cells < FEWEST:
-        msg = f"cells: {cells} is fewer than the {FEWEST:,} that 74 libraries share; ask for more."
-        raise InputError(msg)
-    every = libraries(failed_library=failed_library)
-    used = [lib for lib in every if lib.timepoint != k.timepoints.baseline]
-    natural, need = np.zeros(len(used)), np.zeros(len(used))
-    for i, lib in enumerate(used):
-        key = (lib.patient.study, lib.product)
-        weight = 0.5 if lib.sorted else 1.0
-        noise = stream(random_state, "size", lib.sample_id).normal(0, 0.15)
-        peers = sum(0.5 if o.sorted else 1.0 for o in used if (o.patient.study, o.product) == key)
-        natural[i] = PAPER[key] / PAPER_TOTAL * cells * weight / peers * np.exp(noise)
-        need[i] = _library_need(lib, random_state)
-    sizes = _fill(natural, need, cells)
-    out = {lib.sample_id: int(n) for lib, n in zip(used, sizes, strict=True)}
-    return {lib.sample_id: out.get(lib.sample_id, _UNUSED) for lib in every}
-
-
-def _library_need(lib: Library, random_state: int) -> float:
-    if lib.product:
-        return _PRODUCT_NEED
-    if lib.sorted:
-        return _SORTED_NEED
-    return 1.03 * sum(_day7_needs(lib, random_state).values()) / (1 - sum(_OTHERS.values()))
-
-
-def _fill(natural: np.ndarray, need: np.ndarray, total: int) -> np.ndarray:
+def fill(natural: np.ndarray, need: np.ndarray, total: int) -> np.ndarray:
     """Whole numbers that sum to ``total``, proportional to ``natural`` but not below ``need``."""
     if need.sum() >= total:
         exact = need / need.sum() * total
@@ -197,10 +123,10 @@ def _shares(patient: Patient, strength: float, random_state: int) -> tuple[float
     """CAR share of T cells and CD8 share of CAR-negative T cells of one patient at day 7."""
     car = expansion(patient, floor=0.1 if _has_sorted(patient) else 0.26, random_state=random_state)
     noise = stream(random_state, "cd8", patient.name).normal(0, 0.18)
-    return car, _expit(_logit(cd8_share(patient, strength)) + noise)
+    return car, _expit(logit(cd8_share(patient, strength)) + noise)
 
 
-def _day7_needs(lib: Library, random_state: int, strength: float = 1.0) -> dict[str, float]:
+def day7_needs(lib: Library, random_state: int, strength: float = 1.0) -> dict[str, float]:
     """Cells that the populations of the contrasts need in one unsorted day-7 library."""
     car, cd8 = _shares(lib.patient, strength, random_state)
     wanted = _NEED_CAR - (20 if _has_sorted(lib.patient) else 0)
@@ -245,7 +171,7 @@ def deal(lib: Library, size: int, *, strength: float, random_state: int) -> list
         # one deviation a patient and kind of cell, shared by that patient's libraries
         kind = "car" if state.car else "rest"
         noise = stream(random_state, "cycling", lib.patient.name, kind).normal(0, 0.2)
-        active = int(rng.binomial(count, _expit(_logit(mean) + noise))) if mean else 0
+        active = int(rng.binomial(count, _expit(logit(mean) + noise))) if mean else 0
         early = int(rng.binomial(active, 0.5))
         for phase, n in (("G1", count - active), ("S", early), ("G2M", active - early)):
             if n:
@@ -259,7 +185,7 @@ def _subsets(
     lib: Library, count: float, shares: dict[str, float], *, car: bool, rng: np.random.Generator
 ) -> list[tuple[State, int]]:
     weight = np.array(list(shares.values())) * np.exp(rng.normal(0, 0.15, len(shares)))
-    counts = _fill(weight, np.zeros(len(weight)), round(count)) if count >= 1 else weight * 0
+    counts = fill(weight, np.zeros(len(weight)), round(count)) if count >= 1 else weight * 0
     return [
         (State(lib.timepoint, "T", subset, car), int(n))
         for subset, n in zip(shares, counts, strict=True)
@@ -273,11 +199,11 @@ def _blood(
     rng = stream(random_state, "blood", lib.sample_id)
     patient = lib.patient
     car, cd8 = _shares(patient, strength, random_state)
-    needs = _day7_needs(lib, random_state, strength)
+    needs = day7_needs(lib, random_state, strength)
     day7 = lib.timepoint == k.timepoints.day7
     if not day7:
         car, needs = 0.0, dict.fromkeys(needs, 0.0)
-    other = {name: size * p * np.exp(rng.normal(0, 0.3)) for name, p in _OTHERS.items()}
+    other = {name: size * p * np.exp(rng.normal(0, 0.3)) for name, p in OTHERS.items()}
     t_cells = 0.66
     natural = {
         "CD14 monocyte": size * 0.14 * np.exp(rng.normal(0, 0.25)),
@@ -290,18 +216,18 @@ def _blood(
     names = [*natural, *other]
     values = np.array([*natural.values(), *other.values()])
     floors = np.array([*needs.values(), *[min(2.0, size * 0.01) for _ in other]])
-    counts = dict(zip(names, _fill(values, floors, size), strict=True))
-    treg = _expit(_logit(treg_share(patient, strength)) + rng.normal(0, 0.2)) / (1 - cd8)
-    conventional = {s: p * (1 - treg) for s, p in _CAR_NEGATIVE["CD4"].items()}
+    counts = dict(zip(names, fill(values, floors, size), strict=True))
+    treg = _expit(logit(treg_share(patient, strength)) + rng.normal(0, 0.2)) / (1 - cd8)
+    conventional = {s: p * (1 - treg) for s, p in CAR_NEGATIVE["CD4"].items()}
     out = _subsets(lib, counts["CAR- CD4"], {**conventional, "Treg": treg}, car=False, rng=rng)
-    out += _subsets(lib, counts["CAR- CD8"], _CAR_NEGATIVE["CD8"], car=False, rng=rng)
+    out += _subsets(lib, counts["CAR- CD8"], CAR_NEGATIVE["CD8"], car=False, rng=rng)
     # where the cytotoxic CD4 cells of a small library are compared, enough of them are CTL
     wanted = _NEED_CTL if needs["CAR+ CD4"] > _NEED_CTL else 0
-    shares = dict(_CAR_POSITIVE["CD4"])
+    shares = dict(CAR_POSITIVE["CD4"])
     share = max(shares["CD4 CTL"], min(wanted / max(counts["CAR+ CD4"], 1), 0.78))
     shares["CD4 CTL"] = share / (1 - share) * (sum(shares.values()) - shares["CD4 CTL"])
     out += _subsets(lib, counts["CAR+ CD4"], shares, car=True, rng=rng)
-    out += _subsets(lib, counts["CAR+ CD8"], _CAR_POSITIVE["CD8"], car=True, rng=rng)
+    out += _subsets(lib, counts["CAR+ CD8"], CAR_POSITIVE["CD8"], car=True, rng=rng)
     return out + [
         (State(lib.timepoint, name), int(counts[name]))
         for name in ("CD14 monocyte", "NK", *other)
@@ -313,9 +239,9 @@ def _sorted(lib: Library, size: int, rng: np.random.Generator) -> list[tuple[Sta
     pure = round(size * 0.95)
     cd8 = rng.binomial(pure, 0.52)
     negative = round(size * 0.03)
-    out = _subsets(lib, pure - cd8, _CAR_POSITIVE["CD4"], car=True, rng=rng)
-    out += _subsets(lib, cd8, _CAR_POSITIVE["CD8"], car=True, rng=rng)
-    out += _subsets(lib, negative, _CAR_NEGATIVE["CD4"], car=False, rng=rng)
+    out = _subsets(lib, pure - cd8, CAR_POSITIVE["CD4"], car=True, rng=rng)
+    out += _subsets(lib, cd8, CAR_POSITIVE["CD8"], car=True, rng=rng)
+    out += _subsets(lib, negative, CAR_NEGATIVE["CD4"], car=False, rng=rng)
     rest = size - pure - negative
     return out + ([(State(lib.timepoint, "CD14 monocyte"), rest)] if rest else [])
 
@@ -335,6 +261,6 @@ def _product(lib: Library, size: int, rng: np.random.Generator) -> list[tuple[St
     out = []
     for positive, count in ((True, car), (False, t_cells - car)):
         number8 = round(count * cd8)
-        out += _subsets(lib, count - number8, _PRODUCT["CD4"], car=positive, rng=rng)
-        out += _subsets(lib, number8, _PRODUCT["CD8"], car=positive, rng=rng)
+        out += _subsets(lib, count - number8, PRODUCT["CD4"], car=positive, rng=rng)
+        out += _subsets(lib, number8, PRODUCT["CD8"], car=positive, rng=rng)
     return out + [(State(lib.timepoint, name), n) for name, n in counts.items() if n]

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from cartscope import _keys as k
-from cartscope.simulate._design import COMPARATOR, NEW, Patient, patients
+from cartscope.simulate._design import COMPARATOR, NEW, Patient
 from cartscope.simulate._profiles import reference
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def _crs(patient: Patient) -> float:
     return float(patient.crs_high)
 
 
-def _crs_anakinra(patient: Patient) -> float:
+def crs_anakinra(patient: Patient) -> float:
     return float(patient.crs_high and patient.anakinra)
 
 
@@ -104,7 +103,6 @@ _MONO = Where(cell_type="CD14 monocyte")
 _IP4 = Where(timepoint=k.timepoints.infusion_product, lineage="CD4")
 _IP8 = Where(timepoint=k.timepoints.infusion_product, lineage="CD8")
 _CTL = Where(subsets=("CD4 CTL",))
-_RECEIVERS = ("car_pos_cd4", "car_pos_cd8", "car_neg_cd4", "car_neg_cd8")
 
 RULES = (
     Rule("ip-il4-il10-gsea", ("IL-4 signalling",), ("set:il4_il13",), -0.55, _IP4, _crs_comparator,
@@ -140,74 +138,16 @@ RULES = (
     Rule("monocyte-il1-down", ("IL1B", "CCL3", "CCL4"), ("IL1B", "CCL3", "CCL4"), -2.2, _MONO, _crs,
          (("cd14_monocyte", "mono_crs_anakinra"), ("cd14_monocyte", "mono_crs_no_anakinra"))),
     Rule("monocyte-anakinra-only", ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"),
-         ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"), 2.4, _MONO, _crs_anakinra,
+         ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"), 2.4, _MONO, crs_anakinra,
          (("cd14_monocyte", "mono_crs_anakinra"), ("cd14_monocyte", "mono_crs_interaction"))),
     Rule("monocyte-anakinra-only", ("interferon signalling",), ("set:ifn_alpha",), 0.7, _MONO,
-         _crs_anakinra, (("cd14_monocyte", "mono_crs_anakinra"),), spread=0.3),
+         crs_anakinra, (("cd14_monocyte", "mono_crs_anakinra"),), spread=0.3),
     Rule("ifng-source-and-response", ("IFNG",), ("IFNG",), 3.0,
          Where(subsets=CYTOTOXIC_SUBSETS, car=True), _always,
          (("CD4 CTL", ""), ("CD8 EM", ""), ("CD8 TEMRA", ""))),
     Rule("ifng-source-and-response", ("IFN-gamma response score",), ("set:ifn_gamma",), 0.6, _MONO,
          _always, (("CD14 monocyte", ""),), spread=0.3),
 )  # fmt: skip
-# told in effects.csv only: what other rules bring about
-TOLD = (
-    ("monocyte-nt-trend", ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"), 2.4, _crs_anakinra,
-     (("cd14_monocyte", "mono_nt_anakinra"),)),
-    ("lr-cxcl10", ("CXCL10_CXCR3", "CXCL10_DPP4"), 2.4, _crs_anakinra,
-     tuple((f"cd14_monocyte>{r}", c) for c in ("ligrec_crs_anakinra", "ligrec_nt_anakinra")
-           for r in _RECEIVERS)),
-    ("lr-retn-cap1", ("RETN_CAP1",), 2.4, _crs_anakinra,
-     tuple((f"cd14_monocyte>{r}", c) for c in ("ligrec_crs_anakinra", "ligrec_nt_anakinra")
-           for r in (*_RECEIVERS, "cd14_monocyte"))),
-)  # fmt: skip
-
-_GROUPS: dict[str, tuple[Callable[[Patient], bool], Callable[[Patient], bool]]] = {
-    "crs": (lambda _: True, lambda p: p.crs_high),
-    "crs_anakinra": (lambda p: p.anakinra, lambda p: p.crs_high),
-    "crs_no_anakinra": (lambda p: not p.anakinra, lambda p: p.crs_high),
-    "crs_comparator": (lambda p: p.study == COMPARATOR, lambda p: p.crs_high),
-    "nt_anakinra": (lambda p: p.anakinra, lambda p: p.nt_high),
-    "toxicity_anakinra": (lambda p: p.anakinra, lambda p: p.toxic),
-    "anakinra_low": (lambda p: p.study == NEW and not p.crs_high, lambda p: p.anakinra),
-}
-_CONTRASTS = {
-    "mono_crs_anakinra": "crs_anakinra",
-    "mono_crs_no_anakinra": "crs_no_anakinra",
-    "mono_nt_anakinra": "nt_anakinra",
-    "ligrec_crs_anakinra": "crs_anakinra",
-    "ligrec_nt_anakinra": "nt_anakinra",
-    "ip_cd4_crs_no_anakinra": "crs_comparator",
-    "ip_cd8_crs_no_anakinra": "crs_comparator",
-    "ctl_anakinra_low_crs": "anakinra_low",
-    "car_neg_cd8_nt_anakinra": "nt_anakinra",
-    "composition_crs_no_anakinra": "crs_comparator",
-    "composition_crs_anakinra": "crs_anakinra",
-    "cycling_car_neg_anakinra": "toxicity_anakinra",
-    "cycling_car_pos_anakinra": "toxicity_anakinra",
-}
-
-
-def difference(contrast: str, dose: Callable[[Patient], float]) -> float:
-    """Return the mean dose of a contrast's group minus that of its reference.
-
-    Parameters
-    ----------
-    contrast
-        Id in contrasts.toml; rankings (empty) and contrasts within patients have a difference
-        of one.
-    dose
-        What a patient gets of the effect.
-    """
-    if contrast == "mono_crs_interaction":
-        return difference("mono_crs_anakinra", dose) - difference("mono_crs_no_anakinra", dose)
-    if contrast not in _CONTRASTS:
-        return 1.0
-    inside, group = _GROUPS[_CONTRASTS[contrast]]
-    chosen = [p for p in patients() if inside(p)]
-    high = [dose(p) for p in chosen if group(p)]
-    low = [dose(p) for p in chosen if not group(p)]
-    return float(np.mean(high) - np.mean(low))
 
 
 def positions(rule: Rule) -> np.ndarray:
@@ -250,53 +190,3 @@ def spread(rule: Rule, number: int, size: int) -> np.ndarray:
     if not rule.spread:
         return np.ones(size)
     return 1 + rule.spread * np.random.default_rng([404, number]).normal(size=size)
-
-
-def effects_table(strength: float) -> pd.DataFrame:
-    """Return ``truth/effects.csv``: a row per claim, feature, population and contrast.
-
-    Parameters
-    ----------
-    strength
-        Factor on every planted effect; 0 gives a table without rows.
-
-    Returns
-    -------
-    Columns claim_id, feature, population, contrast, log2_effect. The effect is the difference of
-    the two groups' means over patients, so that what one outcome lends another is in it.
-    """
-    from cartscope.simulate._deal import told as dealt
-
-    rows: list[tuple[str, str, str, str, float]] = []
-    if strength:
-        entries = [(r.claim, r.features, r.log2, r.dose, r.told) for r in RULES]
-        for claim, features, log2, dose, told in [*entries, *TOLD]:
-            for population, contrast in told:
-                size = strength * log2 * difference(contrast, dose)
-                rows += [(claim, f, population, contrast, round(size, 4)) for f in features]
-        rows += dealt(strength)
-    return pd.DataFrame(
-        rows, columns=["claim_id", "feature", "population", "contrast", "log2_effect"]
-    )
-
-
-def genes_table(strength: float) -> pd.DataFrame:
-    """Return ``truth/genes.csv``: every gene with a planted change of expression.
-
-    Parameters
-    ----------
-    strength
-        Factor on every planted effect; 0 gives a table without rows.
-    """
-    ref = reference()
-    rows = []
-    for number, rule in enumerate(RULES if strength else ()):
-        at = positions(rule)
-        size = strength * rule.log2 * spread(rule, number, len(at))
-        for population, contrast in rule.told:
-            share = difference(contrast, rule.dose)
-            rows += [
-                (rule.claim, ref.symbol[i], population, contrast, round(float(s * share), 4))
-                for i, s in zip(at, size, strict=True)
-            ]
-    return pd.DataFrame(rows, columns=["claim_id", "gene", "population", "contrast", "log2_effect"])

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from cartscope.simulate._arguments import cells_of, jobs_of, strength_of
-from cartscope.simulate._deal import library_sizes
 from cartscope.simulate._design import COMPARATOR, NEW, Library, libraries
-from cartscope.simulate._effects import effects_table, genes_table
+from cartscope.simulate._effect_tables import effects_table, genes_table
 from cartscope.simulate._library import simulate_library
+from cartscope.simulate._sizes import library_sizes
 from cartscope.simulate._tables import grades_table, sample_row
 from cartscope.simulate._write import _gzip, features_text, member_name, write_library, write_series
 
