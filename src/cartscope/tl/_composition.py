@@ -111,8 +111,8 @@ def composition(
     name
         Fills the ``contrast`` column.
     test
-        ``"mann_whitney"`` (exact U test of the fractions), or another of
-        ``COMPOSITION_TESTS``.
+        ``"mann_whitney"`` (exact U test of the fractions), ``"clr"`` (exact U test of centered
+        log ratios) or ``"propeller"`` (moderated t of logits).
     sorted_key
         obs column that marks cells of CAR-sorted libraries, in which compositions are an artefact
         of sorting. None allows them; within CAR+ cells they are allowed anyway.
@@ -122,7 +122,8 @@ def composition(
     One row per part: contrast, population (the part), car_status ("all" unless the cells share
     one), n_group, n_reference, median_group, median_reference (fractions), u, p_value, fdr
     (Benjamini-Hochberg over the parts), family_size, min_p (the smallest p these numbers of
-    patients can give), reason; then test, stat, effect (see ``test``).
+    patients can give), reason; then test, stat, and effect with ci_low and ci_high (95%) on the
+    scale of the test, which ``attrs["test"]`` describes.
     ``attrs["left_out"]`` names patients without one of the two levels, ``attrs["few_cells"]``
     those below ``min_cells``.
 
@@ -155,15 +156,17 @@ def composition(
     rows = pd.DataFrame({"population": counts.columns.astype(str)})
     numbers = counts.reindex(used, fill_value=0).to_numpy(dtype=float)
     whole = totals.reindex(used, fill_value=0).to_numpy(dtype=float)
-    absent = numbers.sum(axis=0) == 0
-    result = method.function(numbers, whole, in_group)
-    rows = pd.concat([rows, result], axis=1)
-    rows["reason"] = ""
-    rows.loc[absent, ["u", "p_value", "stat", "effect"]] = np.nan
-    rows.loc[absent, "reason"] = "absent: no cell of this part in any patient"
+    present = numbers.sum(axis=0) > 0
+    result = method.function(numbers[:, present], whole, in_group)
+    rows = rows.join(result.set_index(np.flatnonzero(present)))
+    for column, group in (("n_group", in_group), ("n_reference", ~in_group)):
+        rows[column] = rows[column].fillna(int(group.sum()))
+    rows["reason"] = np.where(present, "", "absent: no cell of this part in any patient")
     few = empty_reason((int(in_group.sum()), int((~in_group).sum())), need=f"{min_cells} cells")
     if few:
         rows["reason"] = few
+    silent = rows["p_value"].isna() & (rows["reason"] == "")
+    rows.loc[silent, "reason"] = f"not estimable by {test} with these patients"
     rows["contrast"] = groups.title if name is None else name
     rows["car_status"] = car_status_of(adata.obs)
     rows["test"] = test

@@ -16,6 +16,7 @@ from cartscope.tl._patient_test import (
     empty_reason,
     patient_groups,
     rank_columns,
+    shift_columns,
 )
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def cycling(
     -------
     One row per population: contrast, population, car_status, n_group, n_reference, median_group,
     median_reference (fractions), u, p_value, fdr (Benjamini-Hochberg over the populations),
-    family_size, min_p, reason, effect (difference of the medians), corrected (bool).
+    family_size, min_p, reason, effect with ci_low and ci_high (Hodges-Lehmann
+    shift of the fraction, 95%), corrected (bool).
 
     Raises
     ------
@@ -153,8 +155,8 @@ def cycling(
         if entry.sample_or_patient in row:
             where = row[entry.sample_or_patient], column[entry.population, entry.car_status]
             values[where] = entry.fraction
-    rows = pd.concat([populations, rank_columns(values, groups.in_group)], axis=1)
-    rows["effect"] = rows["median_group"] - rows["median_reference"]
+    tests = rank_columns(values, groups.in_group), shift_columns(values, groups.in_group)
+    rows = pd.concat([populations, *tests], axis=1)
     rows["reason"] = [
         empty_reason((a, b), need=f"{min_cells} cells")
         for a, b in zip(rows["n_group"], rows["n_reference"], strict=True)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +10,18 @@ from cartscope import _rng
 from cartscope._errors import InputError
 from cartscope._schema import GSEA
 from cartscope.stats import benjamini_hochberg
+from cartscope.tl._gene_sets import checked_sets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import ArrayLike
 
-PERMUTATIONS = 1000
+# of the first, plain stage, on which p above 1e-3 rests; ten times GSEApy's default costs nothing
+PERMUTATIONS = 10_000
+# GSEApy's sampling turns weights into integers of 2**30 in all; a set of zeros would then be 0 / 0,
+# which ends the process in a panic that no `except Exception` catches
+SMALLEST_WEIGHT = 2.0**-29
 _NUMBERS = ["es", "nes", "p_value"]
 
 
@@ -62,12 +68,14 @@ def gsea(
     One row per set, by p-value: contrast, gene_set, size (its genes in the ranking), es, nes,
     p_value, fdr (Benjamini-Hochberg), leading_edge (genes joined by ";", most extreme first) and
     reason. Sets outside the size limits, and sets whose p GSEApy cannot estimate, are rows with a
-    reason. ``attrs`` has n_genes, n_missing, duplicates, family_size and tied_share.
+    reason; p-values below 1e-50 read 1e-50. ``attrs`` has n_genes, n_missing, duplicates,
+    family_size and tied_share.
 
     Raises
     ------
     InputError
-        If gene_sets is a name, the ranking is not a Series of finite numbers, or it is empty.
+        If gene_sets is a name, the ranking is not a Series of finite numbers, or it is empty or 0
+        throughout.
 
     References
     ----------
@@ -123,32 +131,6 @@ def gsea(
     return table
 
 
-def checked_sets(gene_sets: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Return name -> unique genes, sorted, or raise InputError.
-
-    Parameters
-    ----------
-    gene_sets
-        What the user gave.
-    """
-    if not isinstance(gene_sets, Mapping):
-        msg = (
-            f"gene_sets must be a mapping of name to genes, but is {type(gene_sets).__name__}; "
-            "read a GMT file with cartscope.io.read_gene_sets. Libraries are never fetched by name."
-        )
-        raise InputError(msg)
-    if not gene_sets:
-        msg = "gene_sets is empty; give at least one set."
-        raise InputError(msg)
-    out = {}
-    for term, genes in gene_sets.items():
-        if isinstance(genes, str):
-            msg = f"gene_sets[{term!r}] is one string; give a list of genes."
-            raise InputError(msg)
-        out[str(term)] = sorted({str(gene) for gene in genes})
-    return out
-
-
 def ordered_ranking(ranking: pd.Series) -> tuple[pd.Series, dict[str, object]]:
     """Return the ranking from top to bottom, the same for any order of rows.
 
@@ -174,8 +156,8 @@ def ordered_ranking(ranking: pd.Series) -> tuple[pd.Series, dict[str, object]]:
             "rank by a finite statistic (a Wald z, not a log p that underflows)."
         )
         raise InputError(msg)
-    if frame.empty:
-        msg = "ranking has no gene with a statistic; give a Series of gene -> statistic."
+    if not (frame["stat"] != 0).any():
+        msg = "ranking has no gene with a statistic other than 0; give gene -> statistic."
         raise InputError(msg)
     frame["size"] = frame["stat"].abs()
     frame = frame.sort_values(["gene", "size", "stat"], ascending=[True, False, False])
@@ -218,7 +200,7 @@ def _prerank(
 
     codes = [f"G{i}" for i in range(stats.size)]
     run = Prerank(
-        rnk=pd.Series(stats, index=codes),
+        rnk=pd.Series(_no_zeros(stats, weight), index=codes),
         gene_sets={term: [codes[i] for i in where] for term, where in tested.items()},
         outdir=None,
         min_size=1,
@@ -233,7 +215,13 @@ def _prerank(
     )
     # it warns of ties on a handler of its own; they are ordered by name, and counted in attrs
     run._logger.setLevel(logging.ERROR)
-    run.run()
+    try:
+        run.run()
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        msg = f"GSEApy's compiled core gave up: {error}. Give a statistic with fewer ties."
+        raise InputError(msg) from error
     out = {}
     for term, entry in run.results.items():
         edge = [int(code[1:]) for code in str(entry["lead_genes"]).split(";") if code]
@@ -244,42 +232,11 @@ def _prerank(
     return out
 
 
-def gene_set_overlap(gene_sets: Mapping[str, Iterable[str]]) -> pd.DataFrame:
-    """Genes that each pair of sets shares.
-
-    Parameters
-    ----------
-    gene_sets
-        Name -> genes.
-
-    Returns
-    -------
-    One row per pair: set_a, set_b, size_a, size_b, shared, jaccard (0-1), contained (share of the
-    smaller set that is in the other, 0-1), genes (joined by ";").
-
-    Examples
-    --------
-    >>> gene_set_overlap({"a": ["IL4", "IL13"], "b": ["IL4", "IL18"]})["shared"].tolist()
-    [1]
-    """
-    sets = {term: set(genes) for term, genes in checked_sets(gene_sets).items()}
-    terms = list(sets)
-    rows = []
-    for i, a in enumerate(terms):
-        for b in terms[i + 1 :]:
-            shared = sorted(sets[a] & sets[b])
-            union, smaller = len(sets[a] | sets[b]), min(len(sets[a]), len(sets[b]))
-            rows.append(
-                {
-                    "set_a": a,
-                    "set_b": b,
-                    "size_a": len(sets[a]),
-                    "size_b": len(sets[b]),
-                    "shared": len(shared),
-                    "jaccard": len(shared) / union if union else np.nan,
-                    "contained": len(shared) / smaller if smaller else np.nan,
-                    "genes": ";".join(shared),
-                }
-            )
-    columns = ["set_a", "set_b", "size_a", "size_b", "shared", "jaccard", "contained", "genes"]
-    return pd.DataFrame(rows, columns=columns)
+def _no_zeros(stats: np.ndarray, weight: float) -> np.ndarray:
+    """Lift statistics that would weigh nothing; enrichment scores move by less than 1e-7."""
+    if weight == 0:
+        return stats
+    weights = np.abs(stats) ** weight
+    floor = SMALLEST_WEIGHT * weights.sum()
+    lifted = np.where(stats < 0, -1.0, 1.0) * floor ** (1 / weight)
+    return np.where(weights < floor, lifted, stats)

@@ -8,7 +8,6 @@ import pandas as pd
 from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope._schema import LIGREC
-from cartscope.stats import smallest_p
 from cartscope.tl._ligrec_scores import LigandReceptorScores, ligand_receptor_scores
 from cartscope.tl._patient_test import (
     Contrast,
@@ -77,19 +76,21 @@ def ligand_receptor(
     options
         name (fills the ``contrast`` column), score (``"product"``, the default,
         ``"geometric_mean"`` or ``"mean"``), min_cells (10: cells of a population a patient needs),
-        min_fraction (0.1: share of the patient's cells that have the ligand in the source, and the
-        receptor in the target), expr_min (0: likewise for mean log1p expression), report (pairs
-        that get a row even where they are not tested), alpha (0.1: level of q that "not
-        attainable" refers to).
+        min_fraction (0.02: share of the patient's cells that have the ligand in the source, and
+        the receptor in the target; receptors are sparse, CXCR3 shows in 2% of blood CD4 T
+        cells), expr_min (0: likewise for mean log1p expression), report (pairs that get a row even
+        where they are not tested), alpha (0.1: level of q that "not attainable" refers to).
 
     Returns
     -------
     One row per tested pair, source and target, and per reported pair: contrast, source, target,
     ligand, receptor, n_group, n_reference (patients), median_group, median_reference (score),
     log2_change (of the medians; infinite where one is 0), u, p_value, fdr (Benjamini-Hochberg over
-    all rows of this table), family_size, min_p, reason, effect (rank-biserial, -1 to 1), databases.
-    A row whose smallest possible p is above alpha says "not attainable", beside its p. ``attrs``
-    has family, smallest_q (the q of a family that lies at its floor), n_considered and left_out.
+    all rows without a reason), family_size, min_p (the smallest p that any assignment of these
+    scores to the groups could give), reason, effect (rank-biserial, -1 to 1), databases. A row
+    whose min_p is above alpha says "not attainable" beside its p and is not in the family, whoever
+    is in which group. ``attrs`` has family, smallest_q (of a family that lies at its floor),
+    n_not_attainable, n_considered and left_out.
 
     Raises
     ------
@@ -144,7 +145,7 @@ def compare_scores(
         As in :func:`ligand_receptor`; score and min_cells are those of ``scores``.
     """
     alpha = options.get("alpha", ALPHA)
-    limits = options.get("min_fraction", 0.1), options.get("expr_min", 0.0)
+    limits = options.get("min_fraction", 0.02), options.get("expr_min", 0.0)
     rows = [scores.patients.index(name) for name in groups.names]
     reported = _reported(scores.pairs, options.get("report", ()))
     names = scores.pairs[["ligand", "receptor"]]
@@ -172,7 +173,7 @@ def compare_scores(
             parts.append(part)
     if not parts:
         table = LIGREC.empty()
-        table.attrs.update(family="no pair is expressed", smallest_q=np.nan, n_considered=0)
+        table.attrs.update(family="0 tests: no pair is expressed", smallest_q=np.nan)
         return table
     table = pd.concat(parts, ignore_index=True)
     untested = table["reason"] != ""
@@ -183,19 +184,21 @@ def compare_scores(
         table["log2_change"] = np.log2(group / reference)
         pairs_of_patients = table["n_group"] * table["n_reference"]
         table["effect"] = 2 * table["u"] / pairs_of_patients.where(pairs_of_patients > 0) - 1
-    table = LIGREC.check(adjust(table))
-    floor_too_high = table["p_value"].notna() & (table["min_p"] > alpha)
-    table.loc[floor_too_high, "reason"] = [
-        f"not attainable: the smallest p of {a} against {b} patients is {p:.2g}"
-        for a, b, p in table.loc[floor_too_high, ["n_group", "n_reference", "min_p"]].itertuples(
+    hopeless = (table["reason"] == "") & (table["min_p"] > alpha)
+    table.loc[hopeless, "reason"] = [
+        f"not attainable: p cannot be below {p:.2g} with {a} against {b} patients"
+        for a, b, p in table.loc[hopeless, ["n_group", "n_reference", "min_p"]].itertuples(
             index=False
         )
     ]
-    tested = int(table["p_value"].notna().sum())
-    n_group, n_reference = int(groups.in_group.sum()), int((~groups.in_group).sum())
+    family = table["reason"] == ""
+    table["fdr"], table["family_size"] = np.nan, int(family.sum())
+    table.loc[family, "fdr"] = adjust(table.loc[family].copy())["fdr"]
+    table = LIGREC.check(table)
     table.attrs.update(
-        family=f"{tested} tests: pair x source x target",
-        smallest_q=float(smallest_p(n_group, n_reference)),
+        family=f"{int(family.sum())} tests: pair x source x target",
+        smallest_q=float(table.loc[family, "min_p"].min()),
+        n_not_attainable=int(hopeless.sum()),
         n_considered=len(names) * len(scores.senders) * len(scores.receivers),
         left_out=list(groups.left_out),
         score=scores.score,

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from cartscope import _check
 from cartscope import _keys as k
 from cartscope._errors import InputError
-from cartscope.tl._expression import log_expression, row_blocks
-from cartscope.tl._patient_test import unit_codes
+from cartscope.tl._ligrec_means import group_means, limiting, subunits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -204,8 +202,10 @@ def ligand_receptor_scores(
     patients = tuple(sorted({str(value) for value in adata.obs[unit].dropna().unique()}))
     columns = [c for c in ("ligand", "receptor", "source") if c in resource]
     pairs = resource[columns].drop_duplicates(["ligand", "receptor"]).reset_index(drop=True)
-    genes = sorted({g for c in ("ligand", "receptor") for v in pairs[c] for g in _subunits(v)})
-    means, shares, n_cells = _means(adata, genes, unit=(unit, patients), by=(groupby, populations))
+    genes = sorted({g for c in ("ligand", "receptor") for v in pairs[c] for g in subunits(v)})
+    means, shares, n_cells = group_means(
+        adata, genes, unit=(unit, patients), by=(groupby, populations)
+    )
     means[n_cells < min_cells] = np.nan
     shares[n_cells < min_cells] = np.nan
     index = {gene: i for i, gene in enumerate(genes)}
@@ -215,10 +215,10 @@ def ligand_receptor_scores(
         senders=chosen_senders,
         receivers=chosen_receivers,
         pairs=pairs,
-        ligand=_limiting(means, pairs["ligand"], index),
-        receptor=_limiting(means, pairs["receptor"], index),
-        ligand_share=_limiting(shares, pairs["ligand"], index),
-        receptor_share=_limiting(shares, pairs["receptor"], index),
+        ligand=limiting(means, pairs["ligand"], index),
+        receptor=limiting(means, pairs["receptor"], index),
+        ligand_share=limiting(shares, pairs["ligand"], index),
+        receptor_share=limiting(shares, pairs["receptor"], index),
         n_cells=n_cells,
         score=score,
         min_cells=min_cells,
@@ -234,62 +234,3 @@ def _chosen(given: Sequence[str] | None, present: list[str], *, name: str) -> tu
     for population in given:
         _check.one_of(str(population), present, name=name)
     return tuple(dict.fromkeys(str(population) for population in given))
-
-
-def _subunits(name: str) -> list[str]:
-    return [part for part in str(name).split("_") if part]
-
-
-def _means(
-    adata: AnnData,
-    genes: list[str],
-    *,
-    unit: tuple[str, tuple[str, ...]],
-    by: tuple[str, tuple[str, ...]],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean of X and share of cells above 0 (patients x populations x genes), and cells."""
-    shape = len(unit[1]), len(by[1])
-    patient = unit_codes(adata, unit[0], unit[1])
-    population = unit_codes(adata, by[0], by[1])
-    code = np.where((patient >= 0) & (population >= 0), patient * shape[1] + population, -1)
-    n = np.bincount(code[code >= 0], minlength=shape[0] * shape[1])
-    place = _places(adata, genes)
-    there = np.flatnonzero(place >= 0)
-    sums, positive = np.zeros((2, n.size, there.size))
-    for rows, block in row_blocks(log_expression(adata)):
-        used = np.flatnonzero(code[rows] >= 0)
-        if not used.size:
-            continue
-        one = sparse.csr_matrix(
-            (np.ones(used.size), (code[rows][used], used)), shape=(n.size, block.shape[0])
-        )
-        # groups x all genes is small; picking gene columns out of the cells would be slower
-        sums += _dense((one @ block)[:, place[there]])
-        positive += _dense((one @ (block > 0))[:, place[there]])
-    out = []
-    with np.errstate(invalid="ignore"):
-        for totals in (sums, positive):
-            full = np.full((n.size, len(genes)), np.nan)
-            full[:, there] = totals / n[:, None]
-            out.append(full.reshape(*shape, len(genes)))
-    return out[0], out[1], n.reshape(shape)
-
-
-def _dense(values: np.ndarray | sparse.csr_matrix) -> np.ndarray:
-    return values.toarray() if sparse.issparse(values) else np.asarray(values)
-
-
-def _places(adata: AnnData, genes: list[str]) -> np.ndarray:
-    """Column of each gene, the first where a name occurs twice; -1 where it is absent."""
-    first: dict[str, int] = {}
-    for i, gene in enumerate(adata.var_names):
-        first.setdefault(str(gene), i)
-    return np.array([first.get(gene, -1) for gene in genes], dtype=np.int64)
-
-
-def _limiting(means: np.ndarray, names: pd.Series, index: dict[str, int]) -> np.ndarray:
-    """Patients x populations x pairs: the lowest mean among the subunits; nan if one is absent."""
-    out = np.empty((*means.shape[:2], len(names)))
-    for j, name in enumerate(names):
-        out[:, :, j] = means[:, :, [index[gene] for gene in _subunits(name)]].min(axis=2)
-    return out

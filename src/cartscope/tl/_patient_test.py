@@ -12,7 +12,7 @@ import pandas as pd
 from cartscope import _check
 from cartscope import _keys as k
 from cartscope._errors import InputError
-from cartscope.stats import benjamini_hochberg, mann_whitney, smallest_p
+from cartscope.stats import benjamini_hochberg, hodges_lehmann, mann_whitney, smallest_p
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,7 +140,8 @@ def rank_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
 
     Returns
     -------
-    A row per test: n_group, n_reference, median_group, median_reference, u, p_value, min_p.
+    A row per test: n_group, n_reference, median_group, median_reference, u, p_value, min_p (the
+    smallest p that any assignment of these values to the groups could give).
     """
     x, y = values[in_group], values[~in_group]
     n_x = np.isfinite(x).sum(axis=0)
@@ -161,12 +162,51 @@ def rank_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
         result = mann_whitney(x[:, able], y[:, able])
         table.loc[able, "u"] = np.asarray(result.u, dtype=float)
         table.loc[able, "p_value"] = np.asarray(result.p_value, dtype=float)
-        floors = {
-            (a, b): smallest_p(int(a), int(b))
-            for a, b in set(zip(n_x[able], n_y[able], strict=True))
-        }
-        table.loc[able, "min_p"] = [floors[pair] for pair in zip(n_x[able], n_y[able], strict=True)]
+        table.loc[able, "min_p"] = _floors(x[:, able], y[:, able])
     return table
+
+
+def _floors(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the smallest p that any assignment of the values to the groups could give.
+
+    Ties move the floor either way: tied extremes raise it, and where one end is tied the other end
+    is alone at its distance from the mean, which halves it.
+    """
+    pooled = np.sort(np.concatenate([x, y]), axis=0).T  # nan last
+    sizes = np.stack([np.isfinite(x).sum(axis=0), np.isfinite(y).sum(axis=0)], axis=1)
+    steps = np.packbits(np.diff(pooled, axis=1) == 0, axis=1)
+    patterns = np.concatenate([sizes, steps], axis=1)
+    _, first, kind = np.unique(patterns, axis=0, return_index=True, return_inverse=True)
+    floors = np.array(
+        [
+            smallest_p(int(sizes[i, 0]), int(sizes[i, 1]), pooled=pooled[i, : sizes[i].sum()])
+            for i in first
+        ]
+    )
+    return floors[kind.ravel()]
+
+
+def shift_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+    """Return how far the group lies above the reference in each column.
+
+    Parameters
+    ----------
+    values
+        Units x tests; nan where a unit has no value.
+    in_group
+        Which units are in the group.
+
+    Returns
+    -------
+    A row per test: effect (Hodges-Lehmann), ci_low, ci_high (95%; infinite where the groups are
+    too small for such an interval).
+    """
+    x, y = values[in_group], values[~in_group]
+    if not (len(x) and len(y)):
+        missing = np.full(values.shape[1], np.nan)
+        return pd.DataFrame({"effect": missing, "ci_low": missing, "ci_high": missing})
+    shift = hodges_lehmann(x, y)
+    return pd.DataFrame({"effect": shift.estimate, "ci_low": shift.low, "ci_high": shift.high})
 
 
 def _median(values: np.ndarray) -> np.ndarray:
