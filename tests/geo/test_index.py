@@ -321,7 +321,7 @@ def test_single_samples_are_used_without_the_archive(server, tmp_path, manifests
     geo.download(OLD, tmp_path, base_url=server.url, retry_seconds=2)
     samples, left = geo.index(tmp_path, manifests[1])
     assert samples["path"].str.contains("_RAW.tar::").all()
-    assert "the archive holds this sample too" in set(left["reason"])
+    assert left["reason"].str.contains("this sample is read from GSM5911992_").any()
 
 
 def test_a_missing_series_is_listed_while_another_is_there(comparator, manifests):
@@ -329,6 +329,7 @@ def test_a_missing_series_is_listed_while_another_is_there(comparator, manifests
     assert set(samples["study"]) == {OLD}
     (row,) = left[left["accession"] == NEW].to_dict("records")
     assert "cartscope geo get GSE246490" in row["reason"]
+    assert row["status"] == "not used"
 
 
 def test_no_series_at_all_is_an_error(tmp_path, manifests):
@@ -378,11 +379,68 @@ def test_files_beside_the_archive_are_read_by_their_names(tmp_path, manifests, b
         assert io.read_10x(str(tmp_path / path)).shape == (2, 2)
 
 
-def test_a_file_of_the_whole_series_is_listed_with_its_own_cure(tmp_path, manifests, build):
+def test_files_of_the_whole_series_are_listed_and_stop_nothing(tmp_path, manifests, build):
     new_cohort(tmp_path, build, ["P1 D7"])
     suppl = series_dir(NEW, tmp_path) / "suppl"
+    for name in ("GSE246490_all_cells.h5ad", "GSE246490_seurat.rds", "notes.xlsx"):
+        (suppl / name).write_bytes(b"x")
+    samples, left = geo.index(tmp_path, manifests[0])
+    assert samples["sample_id"].tolist() == ["P1-D7"]
+    assert left["status"].tolist() == ["not used"] * 3
+    hint = left["reason"].str.contains("may hold several samples: split it by sample")
+    assert hint.tolist() == [True, True, False]
+
+
+def test_a_file_of_the_whole_series_is_not_placed_where_it_is_all_there_is(
+    tmp_path, manifests, build
+):
+    suppl = series_dir(NEW, tmp_path) / "suppl"
+    suppl.mkdir(parents=True)
     (suppl / "GSE246490_all_cells.h5ad").write_bytes(b"x")
-    (suppl / "GSE246490_seurat.rds").write_bytes(b"x")
+    samples, left = geo.index(tmp_path, manifests[0])
+    assert len(samples) == 0
+    assert left["status"].tolist() == ["not placed"]
+
+
+def test_a_sample_of_unknown_form_is_not_placed(tmp_path, manifests, build):
+    members = {"GSMSIM0001_P1-D7.rds": b"x", "GSMSIM0002_P2-D7.tar.gz": build.nested("x")}
+    new_cohort(tmp_path, build, ["P1 D7", "P2 D7"], members=members)
     left = geo.index(tmp_path, manifests[0]).left_out
+    assert left[["member", "status"]].values.tolist() == [["GSMSIM0001_P1-D7.rds", "not placed"]]
+
+
+FORMS = ["GSMSIM0001_P1-D7.tar.gz", "GSMSIM0001_P1-D7.h5", "GSMSIM0001_P1-D7.h5ad"]
+
+
+def test_of_one_library_in_several_forms_the_rawest_is_used(tmp_path, manifests, build):
+    new_cohort(tmp_path, build, ["P1 D7"], members=dict.fromkeys(reversed(FORMS), b"x"))
+    samples, left = geo.index(tmp_path, manifests[0])
+    assert samples["path"][0].endswith("::" + FORMS[0])
+    assert left["status"].tolist() == ["not used"] * 2
+    assert (left["reason"] == f"this sample is read from {FORMS[0]}").all()
+
+
+def test_two_matrices_of_one_sample_are_the_users_choice(tmp_path, manifests, build):
+    names = ["GSMSIM0001_P1-D7_gex.csv.gz", "GSMSIM0001_P1-D7_adt.csv.gz"]
+    new_cohort(tmp_path, build, ["P1 D7"], members=dict.fromkeys(names, build.gzipped(b"a")))
+    samples, left = geo.index(tmp_path, manifests[0])
+    assert len(samples) == 0
     assert left["status"].tolist() == ["not placed"] * 2
-    assert left["reason"].str.contains("may hold several samples: split it by sample").all()
+    assert left["reason"].str.contains("GSMSIM0001 has 2 matrices").all()
+    own = pd.DataFrame({"sample_id": ["a"], "path": names[:1], "patient": ["GSE246490-01"]})
+    samples, left = geo.index(tmp_path, manifests[0], samples=own)
+    assert samples["path"].str.endswith(names[0]).tolist() == [True]
+    assert left[["member", "status"]].values.tolist() == [[names[1], "not used"]]
+
+
+def test_a_rule_of_the_manifest_leaves_files_out(tmp_path, manifests, build):
+    from cartscope.manifest import GeoSeries
+
+    names = ["GSMSIM0001_P1-D7_gex.csv.gz", "GSMSIM0001_P1-D7_adt.csv.gz", "GSMSIM0002_x.rds"]
+    members = dict.fromkeys(names, build.gzipped(b"a"))
+    new_cohort(tmp_path, build, ["P1 D7", "x"], members=members)
+    data = manifests[0].model_dump()
+    data["not_used"] += ({"file": "adt|rds", "reason": "antibodies and R objects"},)
+    samples, left = geo.index(tmp_path, GeoSeries.model_validate(data))
+    assert samples["path"].str.endswith(names[0]).tolist() == [True]
+    assert left["reason"].tolist() == ["antibodies and R objects"] * 2

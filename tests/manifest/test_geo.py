@@ -76,7 +76,7 @@ def test_the_patterns_read_every_title_as_its_type_says(old):
 
 
 def test_samples_used_are_axi_cel_products_and_day_7(old):
-    used = [s for s in old.sample if not old.why_not_used(s.title, s.product)]
+    used = [s for s in old.sample if not old.why_not_used(s.title, product=s.product)]
     assert {s.type for s in used} == {"Infusion", "D7", "D7-CART"}
     assert {s.product for s in used} == {"axi-cel"}
     assert len(used) == 45
@@ -211,7 +211,10 @@ def test_errors_name_file_key_and_cure(tmp_path, before, after, says):
             r"samples share a gsm: \['GSM1'\]",
         ),
         ('[[sample]]\ngsm = "1"\ntitle = "a"\n', r"sample\[0\].gsm = '1'"),
-        ('[[not_used]]\nreason = "because"\n', r"needs title \(a regular expression\) or product"),
+        (
+            '[[not_used]]\nreason = "because"\n',
+            r"needs title or file \(regular expressions\) or product",
+        ),
         ('[[not_used]]\nreason = "because"\ntitle = "("\n', "not a regular expression"),
         (
             '[[fact]]\ncolumn = "age"\nby = "title"\nsource = "seen"\n[fact.values]\n',

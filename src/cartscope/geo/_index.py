@@ -12,8 +12,9 @@ from cartscope._schema import NUMBER, SAMPLES
 from cartscope.geo._inspect import index_table
 from cartscope.geo._members import Unit
 from cartscope.geo._override import override, read_user_samples
+from cartscope.geo._placed import NOT_USED, USED, Placed
 from cartscope.geo._places import find_series
-from cartscope.geo._placing import NOT_PLACED, USED, Placed, place_series
+from cartscope.geo._placing import place_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def index(
         except InputError as error:
             absent.append(error)
             unit = Unit("", (), 0, "", "")
-            placed.append(Placed(unit, "", manifest.accession, "", NOT_PLACED, str(error)))
+            placed.append(Placed(unit, "", manifest.accession, "", NOT_USED, str(error)))
         else:
             placed += place_series(dest, manifest)
     if samples is not None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from cartscope._schema import GEO_INDEX
 from cartscope.geo._override import override, read_user_samples
-from cartscope.geo._placing import Placed, place_series
+from cartscope.geo._placing import place_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
 
+    from cartscope.geo._placed import Placed
     from cartscope.manifest._geo import GeoSeries
 
 

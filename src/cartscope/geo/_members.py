@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +30,9 @@ _OTHER = re.compile(
 )
 
 
+UNKNOWN: Final = "of no known form, by its name"
+
+
 @dataclass(frozen=True)
 class Unit:
     """The members that make one matrix, or one member that is none.
@@ -46,6 +49,11 @@ class Unit:
     problem: str = ""
     other: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it cannot be told what the member is."""
+        return self.other == UNKNOWN
 
 
 def group_members(members: Iterable[TarMember]) -> list[Unit]:
@@ -81,7 +89,7 @@ def group_members(members: Iterable[TarMember]) -> list[Unit]:
         elif _WHOLE.search(path.name) or (_DENSE.search(path.name) and _GSM.match(path.name)):
             units.append(_unit(member.name, [member]))
         else:
-            units.append(_unit(member.name, [member], other="of no known form, by its name"))
+            units.append(_unit(member.name, [member], other=UNKNOWN))
     for prefix, roles in triplets.items():
         files = [m for kind in sorted(roles) for m in roles[kind]]
         missing = sorted({"barcodes", "features", "matrix"} - set(roles))

@@ -13,8 +13,8 @@ import pandas as pd
 from cartscope._check import require_columns
 from cartscope._errors import InputError
 from cartscope.geo._members import Unit, gsm_of
+from cartscope.geo._placed import NOT_USED, USED, Placed
 from cartscope.geo._places import relative_to
-from cartscope.geo._placing import USED, Placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +109,7 @@ def override(placed: Sequence[Placed], user: UserSamples, *, dest: Path) -> list
         if hits:
             target = hits[0]
             _apply(target, given)
+            _leave_out_others(target, placed)
         else:
             target = _new_sample(given, user, dest=dest)
             if target is None:
@@ -142,6 +143,13 @@ def _apply(p: Placed, given: dict[str, str]) -> None:
     p.row.update(values)
     if not p.unit.problem:
         p.status, p.reason = USED, "from samples.csv"
+
+
+def _leave_out_others(chosen: Placed, placed: Sequence[Placed]) -> None:
+    """Once the user has named one file of a sample, the others are not in doubt any more."""
+    for p in placed:
+        if p is not chosen and p.unit.gsm and p.unit.gsm == chosen.unit.gsm:
+            p.status, p.reason = NOT_USED, f"samples.csv names {chosen.unit.select} for this sample"
 
 
 def _new_sample(given: dict[str, str], user: UserSamples, *, dest: Path) -> Placed | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cartscope.geo._characteristics import read_characteristics, read_identity
 from cartscope.geo._lock import check_locked
 from cartscope.geo._members import Unit
+from cartscope.geo._placed import NOT_PLACED, NOT_USED, USED, Placed, row_for, settle_doubles
 from cartscope.geo._places import find_series
 from cartscope.geo._units import soft_samples, units_of
 from cartscope.manifest._titles import COLUMNS, in_order
@@ -19,25 +19,8 @@ if TYPE_CHECKING:
     from cartscope.manifest._geo import GeoSeries
     from cartscope.manifest._titles import Reading
 
-USED: Final = "used"
-NOT_USED: Final = "not used"
-NOT_PLACED: Final = "not placed"
 # what belongs to the patient, whichever sample it is read from
 PATIENT_COLUMNS: Final = ("anakinra", "crs_grade", "nt_grade", "sex", "response")
-
-
-@dataclass
-class Placed:
-    """One unit and what it was read as; ``row`` holds columns of the sample table."""
-
-    unit: Unit
-    path: str
-    study: str
-    title: str = ""
-    status: str = NOT_PLACED
-    reason: str = ""
-    row: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 def place_series(dest: Path | str, manifest: GeoSeries) -> list[Placed]:
@@ -68,7 +51,7 @@ def place_series(dest: Path | str, manifest: GeoSeries) -> list[Placed]:
         _place(unit, path, manifest, record=soft.get(unit.gsm))
         for unit, path in units_of(folder, manifest, dest=Path(dest))
     ]
-    _prefer_archive(placed)
+    settle_doubles(placed)
     placed += _without_file(placed, soft, manifest)
     _agree_within_patients(placed)
     return placed
@@ -97,15 +80,16 @@ def _place(unit: Unit, path: str, manifest: GeoSeries, *, record: SoftRecord | N
     placed = Placed(unit, path, manifest.accession, title)
     placed.row = {"sample_id": safe_id(title), "study": manifest.accession}
     if unit.other:
-        placed.status, placed.reason = NOT_USED, unit.other
-        if "no known form" in unit.other:
+        why = manifest.why_not_used(title, file=unit.members[0])
+        placed.status, placed.reason = NOT_USED, why or unit.other
+        if unit.unknown and not why:
             placed.status = NOT_PLACED
-            placed.reason += f"; if it is a count matrix, {_row_for(placed)}"
+            placed.reason += f"; if it is a count matrix, {row_for(placed)}"
         return placed
     if record and known and _bare(record.first("title")) != _bare(known.title):
         placed.reason = (
             f"SOFT calls {unit.gsm} {record.first('title')!r}, {manifest.accession}.toml "
-            f"{known.title!r}; correct [[sample]] there, or {_row_for(placed)}"
+            f"{known.title!r}; correct [[sample]] there, or {row_for(placed)}"
         )
         return placed
     reading, clash = _read_both(manifest, title, unit.stem if unit.stem != title else "")
@@ -204,14 +188,14 @@ def _judge(
 ) -> None:
     reading, clash, product = read
     unit = placed.unit
-    why = manifest.why_not_used(placed.title, product or "")
+    why = manifest.why_not_used(placed.title, file=unit.members[0], product=product or "")
     missing = [c for c in ("patient", "timepoint", "sorted") if not getattr(reading, c)]
     if why:
         placed.status, placed.reason = NOT_USED, why
     elif unit.problem:
         placed.reason = f"{unit.problem}; get the archive again"
     elif clash:
-        placed.reason = f"title and file name disagree ({'; '.join(clash)}); {_row_for(placed)}"
+        placed.reason = f"title and file name disagree ({'; '.join(clash)}); {row_for(placed)}"
     elif missing:
         doubt = [a for a in reading.ambiguous if a.split(":")[0] in missing]
         what = (
@@ -220,48 +204,17 @@ def _judge(
             else f"no pattern reads {', '.join(missing)} from {placed.title!r}"
         )
         placed.reason = (
-            f"{what}; {_row_for(placed)}, or correct a [[pattern]] in {manifest.accession}.toml"
+            f"{what}; {row_for(placed)}, or correct a [[pattern]] or add a [[not_used]] in "
+            f"{manifest.accession}.toml"
         )
     elif product is None:
         placed.reason = (
             f"patient {reading.patient} is none of those that {manifest.accession}.toml lists; "
-            f"{_row_for(placed)}, or add a [[sample]] there"
+            f"{row_for(placed)}, or add a [[sample]] there"
         )
     else:
         placed.status = USED
         placed.reason = "; ".join(placed.notes)
-
-
-def _row_for(placed: Placed) -> str:
-    unit = placed.unit
-    if not unit.gsm and any(m.startswith(placed.study) for m in unit.members):
-        return (
-            "its name is the series', so it may hold several samples: split it by sample and give "
-            "each part a row in samples.csv (sample_id, path, patient, timepoint, sorted)"
-        )
-    return (
-        f"add to samples.csv a row with sample_id {placed.row['sample_id']}, "
-        f"path {unit.select or unit.members[0]}, patient, timepoint and sorted"
-    )
-
-
-def _prefer_archive(placed: list[Placed]) -> None:
-    """Where a sample stands in the archive and as a file of its own, the archive counts."""
-    inside = {p.unit.gsm for p in placed if p.unit.gsm and "::" in p.path and p.status == USED}
-    for p in placed:
-        if p.status == USED and "::" not in p.path and p.unit.gsm in inside:
-            p.status, p.reason = NOT_USED, "the archive holds this sample too"
-    seen: dict[str, Placed] = {}
-    for p in placed:
-        if p.status != USED or not p.unit.gsm:
-            continue
-        first = seen.setdefault(p.unit.gsm, p)
-        if first is not p:
-            p.status = NOT_PLACED
-            p.reason = (
-                f"{p.unit.gsm} has another matrix, {first.unit.select!r}, which is used; if this "
-                f"is another library, {_row_for(p)}"
-            )
 
 
 def _without_file(

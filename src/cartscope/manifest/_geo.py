@@ -42,24 +42,46 @@ class Fact(Model):
 
 
 class NotUsed(Model):
-    """Samples that the study leaves out, by title or by product, and why."""
+    """Samples that the study leaves out and why: all that a rule names must fit.
+
+    ``title`` and ``file`` are regular expressions on the sample's title and its file's name.
+    """
 
     reason: str = Field(min_length=3)
     title: str = ""
+    file: str = ""
     product: str = ""
 
     @model_validator(mode="after")
     def _says_which(self) -> NotUsed:
-        if not (self.title or self.product):
-            msg = "not_used needs title (a regular expression) or product"
+        if not (self.title or self.file or self.product):
+            msg = "not_used needs title or file (regular expressions) or product"
             raise ValueError(msg)
         return self
 
-    @field_validator("title")
+    @field_validator("title", "file")
     @classmethod
     def _compiles(cls, value: str) -> str:
         _compile(value)
         return value
+
+    def fits(self, title: str, file: str, product: str) -> bool:
+        """Tell whether the rule names a sample.
+
+        Parameters
+        ----------
+        title
+            The sample's title.
+        file
+            Its file's name.
+        product
+            Its product.
+        """
+        return (
+            bool(not self.title or re.search(self.title, title))
+            and bool(not self.file or re.search(self.file, file))
+            and self.product in {"", product}
+        )
 
 
 class CarFeature(Model):
@@ -153,21 +175,19 @@ class GeoSeries(Model):
         """
         return self.patient_format.replace("{n}", number)
 
-    def why_not_used(self, title: str, product: str) -> str:
+    def why_not_used(self, title: str, *, file: str = "", product: str = "") -> str:
         """Return why the study leaves a sample out, or an empty text.
 
         Parameters
         ----------
         title
             The sample's title.
+        file
+            Its file's name.
         product
-            The sample's product.
+            Its product.
         """
-        for rule in self.not_used:
-            by_title = not rule.title or re.search(rule.title, title)
-            if by_title and rule.product in {"", product}:
-                return rule.reason
-        return ""
+        return next((r.reason for r in self.not_used if r.fits(title, file, product)), "")
 
     def car_features(self, product: str) -> tuple[str, ...]:
         """Return the names of the CAR features to look for in a product's samples.
