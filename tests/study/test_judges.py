@@ -1,0 +1,200 @@
+"""How each kind of claim holds, on hand-made evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cartscope._schema import CLAIMS_DETAIL
+from cartscope.manifest import Claim
+from cartscope.study import all_evidence, all_judges
+from cartscope.study._planted import against_truth, planted_effect
+from cartscope.study._verdicts import ON_REAL, ON_SIMULATED
+
+NAN = float("nan")
+
+
+def claim(kind, **values):
+    given = {"id": "c", "panel": "1A", "statement": "s", "quantity": "q", "data": "geo", **values}
+    return Claim(kind=kind, **given)
+
+
+def detail(*rows):
+    default = {
+        "id": "c", "feature": "G", "effect": NAN, "ci_low": NAN, "ci_high": NAN, "p_value": NAN,
+        "fdr": NAN, "min_p": NAN, "expected": "up", "planted": NAN, "excludes": NAN, "low": NAN,
+        "high": NAN,
+    }  # fmt: skip
+    inner = ("excludes", "low", "high")
+    full = []
+    for row in rows:
+        values = {**default, **row}
+        extra = {name: values.pop(name) for name in inner}
+        full.append({**CLAIMS_DETAIL.blank(**values), **extra})
+    if not full:
+        return CLAIMS_DETAIL.empty().assign(**dict.fromkeys(inner, NAN))
+    return pd.DataFrame(full)
+
+
+def judge(kind, *rows, **values):
+    return all_judges()[kind].judge(claim(kind, **values), detail(*rows))
+
+
+def test_every_kind_has_a_judge():
+    assert set(all_judges()) == {"count", "estimate", "test", "rank", "null"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([{"effect": 1.0, "fdr": 0.01}], "reproduced"),
+        ([{"effect": 1.0, "fdr": 0.01}, {"effect": 2.0, "fdr": 0.3}], "direction only"),
+        ([{"effect": 1.0, "fdr": 0.3}], "direction only"),
+        ([{"effect": -1.0, "fdr": 0.01}], "not reproduced"),
+        ([{"effect": -1.0, "fdr": 0.01, "expected": "down"}], "reproduced"),
+        ([{"effect": 1.0, "fdr": 0.3, "min_p": 0.2}], "not attainable"),
+        ([{"reason": "too few cells"}], "not testable"),
+        ([], "not testable"),
+    ],
+)
+def test_a_test_holds_by_sign_and_q(rows, verdict):
+    assert judge("test", *rows).verdict == verdict
+
+
+def test_closeness_of_q_is_never_a_criterion():
+    assert (
+        judge("test", {"effect": 1.0, "fdr": 1e-9}, published={"q": 0.0481}).verdict == "reproduced"
+    )
+
+
+def test_k_of_n_and_what_could_not_be_tested():
+    found = judge(
+        "test", {"effect": 1.0, "fdr": 0.01}, {"effect": -1.0, "fdr": 0.5}, {"reason": "absent"}
+    )
+    assert found.reason == "holds for 1 of 2; 1 not testable"
+    assert found.row_verdicts == ("reproduced", "not reproduced", "not testable")
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ({"effect": 0.0, "fdr": 0.8}, "uninformative"),
+        ({"effect": 0.0, "fdr": 0.8, "ci_low": -0.1, "ci_high": 0.1}, "uninformative"),
+        (
+            {"effect": 0.0, "fdr": 0.8, "ci_low": -0.1, "ci_high": 0.1, "excludes": 0.2},
+            "consistent with none",
+        ),
+        (
+            {"effect": 0.0, "fdr": 0.8, "ci_low": -0.3, "ci_high": 0.1, "excludes": 0.2},
+            "uninformative",
+        ),
+        ({"effect": 0.4, "fdr": 0.01, "excludes": 0.2}, "not reproduced"),
+        ({"reason": "no such sample"}, "not testable"),
+    ],
+)
+def test_a_null_needs_an_interval(row, verdict):
+    assert judge("null", row).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ({"effect": 1.5, "low": 1.0, "high": 2.0}, "reproduced"),
+        ({"effect": 3.0, "low": 1.0, "high": 2.0}, "direction only"),
+        ({"effect": 3.0}, "direction only"),
+        ({"effect": -3.0}, "not reproduced"),
+        ({}, "not testable"),
+    ],
+)
+def test_an_estimate_lies_in_its_range(row, verdict):
+    assert judge("estimate", row).verdict == verdict
+
+
+def test_counts_and_ranks():
+    inside, outside = (
+        {"effect": 100.0, "low": 95.0, "high": 105.0},
+        {"effect": 80.0, "low": 95.0, "high": 105.0},
+    )
+    assert judge("count", inside).verdict == "reproduced"
+    assert judge("count", inside, outside).verdict == "not reproduced"
+    assert judge("rank", {"effect": 0.5}).verdict == "reproduced"
+    assert judge("rank", {"effect": -0.5}).verdict == "not reproduced"
+
+
+PLANTED = pd.DataFrame(
+    [
+        ("c", "G", "pop", "mono", 2.0),
+        ("c", "CXCL10_CXCR3", "cd14_monocyte>car_pos_cd4", "lr", 1.5),
+        ("c", "IL4", "CD4 CTL", "", 6.0),
+    ],
+    columns=["claim_id", "feature", "population", "contrast", "log2_effect"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "effect"),
+    [
+        ({"feature": "G", "contrast": "mono"}, 2.0),
+        ({"feature": "G", "contrast": "other"}, 0.0),
+        ({"feature": "H", "contrast": "mono"}, 0.0),
+        (
+            {
+                "feature": "CXCL10-CXCR3",
+                "contrast": "lr",
+                "population": "cd14_monocyte to car_pos_cd4",
+            },
+            1.5,
+        ),
+        ({"feature": "CXCL10-CXCR3", "contrast": "lr", "population": "cd14_monocyte to nk"}, 0.0),
+        ({"feature": "IL4", "contrast": ""}, 6.0),
+    ],
+)
+def test_planted_effect_is_found_by_feature_contrast_and_population(row, effect):
+    assert planted_effect(PLANTED, detail(row).iloc[0]) == effect
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        ({"effect": 1.0, "fdr": 0.01, "planted": 2.0}, "recovered"),
+        ({"effect": 1.0, "fdr": 0.5, "planted": 2.0}, "missed"),
+        ({"effect": -1.0, "fdr": 0.01, "planted": 2.0}, "missed"),
+        ({"effect": 1.0, "fdr": 0.01, "planted": 0.0}, "false call"),
+        ({"effect": 1.0, "fdr": 0.5, "planted": 0.0}, "correctly none"),
+        ({"effect": 1.0, "fdr": 0.5, "min_p": 0.3, "planted": 2.0}, "not testable"),
+    ],
+)
+def test_on_simulated_data_the_truth_decides(row, verdict):
+    table, c = detail(row), claim("test")
+    rows, whole, _ = against_truth(c, table, all_judges()["test"].judge(c, table))
+    assert rows == [verdict]
+    assert whole == verdict
+
+
+def test_the_worst_mistake_names_the_claim():
+    table = detail(
+        {"effect": 1.0, "fdr": 0.01, "planted": 2.0},
+        {"effect": 1.0, "fdr": 0.01, "planted": 0.0},
+        {"effect": 1.0, "fdr": 0.9, "planted": 2.0},
+    )
+    c = claim("test")
+    _, whole, reason = against_truth(c, table, all_judges()["test"].judge(c, table))
+    assert whole == "false call"
+    assert reason == "1 recovered; 1 missed; 1 false call"
+
+
+def test_the_word_reproduced_belongs_to_real_data():
+    assert "reproduced" in ON_REAL
+    assert not set(ON_SIMULATED) & {"reproduced", "not reproduced", "direction only"}
+
+
+def test_every_table_that_evidence_names_has_a_reader():
+    from cartscope.manifest import manifest_dir, read_claims
+
+    tables = {e.table for c in read_claims(manifest_dir() / "claims.toml") for e in c.evidence}
+    assert tables <= set(all_evidence())
+
+
+def test_no_row_of_numbers_is_lost_to_nan():
+    assert np.isnan(detail({}).iloc[0]["effect"])
