@@ -79,11 +79,11 @@ def damage(
     heme = profiles[:, genes["heme"]].sum(1)[first[red]]
     activity[red, 0, names.index("heme")] = rng.uniform(0.06, 0.2, len(red)) / heme
     few = np.flatnonzero(state == "few genes")
-    molecules[few, 0] = rng.uniform(30, 200, len(few))
     # ambient molecules are a few in a hundred of a cell's, and most of a nearly empty droplet's
     level = rng.uniform(0.012, 0.035)
     soup = level * np.exp(rng.normal(0, 0.4, len(first)))
     soup[few] = rng.uniform(0.3, 0.8, len(few))
+    molecules[few, 0] = rng.uniform(60, 280, len(few)) * (1 - soup[few])
     droplets["soup"] = np.clip(soup, 0, 0.9)
 
 

@@ -124,8 +124,8 @@ def simulate_pseudobulk(
         msg = f"detection: {detection} (above 0, at most 1) or cells: {cells} (1 or more) is wrong."
         raise InputError(msg)
     what = _POPULATIONS[population]
-    rest, _active = _resting_and_cycling(population)
-    keep = np.flatnonzero(rest >= min_cpm * 1e-6)
+    rest, active = _resting_and_cycling(population)
+    keep = np.flatnonzero(np.maximum(rest, 0.8 * rest + 0.2 * active) >= min_cpm * 1e-6)
     ref = reference()
     spread, dispersion = 0.95 * ref.donor_sd[keep], ref.dispersion[keep]
     twin = population.replace("neg", "pos") if "neg" in population else None

@@ -41,14 +41,13 @@ def library_sizes(cells: int, *, random_state: int, failed_library: bool) -> dic
         raise InputError(msg)
     every = libraries(failed_library=failed_library)
     used = [lib for lib in every if lib.timepoint != k.timepoints.baseline]
-    natural, need = np.zeros(len(used)), np.zeros(len(used))
-    for i, lib in enumerate(used):
-        key = (lib.patient.study, lib.product)
-        weight = 0.5 if lib.sorted else 1.0
-        noise = stream(random_state, "size", lib.sample_id).normal(0, 0.15)
-        peers = sum(0.5 if o.sorted else 1.0 for o in used if (o.patient.study, o.product) == key)
-        natural[i] = PAPER[key] / PAPER_TOTAL * cells * weight / peers * np.exp(noise)
-        need[i] = _library_need(lib, random_state)
+    weight = np.array([0.5 if lib.sorted else 1.0 for lib in used])
+    weight *= [np.exp(stream(random_state, "size", lib.sample_id).normal(0, 0.15)) for lib in used]
+    natural = np.zeros(len(used))
+    for (study, product), published in PAPER.items():
+        mine = [lib.patient.study == study and lib.product == product for lib in used]
+        natural[mine] = published / PAPER_TOTAL * cells * weight[mine] / weight[mine].sum()
+    need = np.array([_library_need(lib, random_state) for lib in used])
     sizes = fill(natural, need, cells)
     out = {lib.sample_id: int(n) for lib, n in zip(used, sizes, strict=True)}
     return {lib.sample_id: out.get(lib.sample_id, _UNUSED) for lib in every}
