@@ -444,3 +444,12 @@ def test_a_rule_of_the_manifest_leaves_files_out(tmp_path, manifests, build):
     samples, left = geo.index(tmp_path, GeoSeries.model_validate(data))
     assert samples["path"].str.endswith(names[0]).tolist() == [True]
     assert left["reason"].tolist() == ["antibodies and R objects"] * 2
+
+
+def test_the_users_table_is_left_as_it_is(tmp_path, manifests, build):
+    new_cohort(tmp_path, build, ["P1 D7"])
+    own = pd.DataFrame({"sample_id": ["P1 D7"], "crs_grade": [None], "patient": [" X "]})
+    before = own.copy()
+    samples = geo.index(tmp_path, manifests[0], samples=own).samples
+    assert samples["patient"].tolist() == ["X"]
+    pd.testing.assert_frame_equal(own, before)

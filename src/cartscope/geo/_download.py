@@ -81,6 +81,14 @@ def download(
         If a file cannot be had.
     IntegrityError
         If a file is damaged, or is not the one that was recorded.
+
+    Examples
+    --------
+    >>> from cartscope import geo
+    >>> geo.download("GSE24649O", "data")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    cartscope._errors.InputError: accession 'GSE24649O' is not a GEO series; expected ...
     """
     name = check_accession(accession)
     base = check_base_url(base_url)

@@ -35,7 +35,7 @@ def index(
     *,
     samples: pd.DataFrame | Path | str | None = None,
 ) -> Indexed:
-    """Make the sample table of the series on disk; nothing is unpacked.
+    r"""Make the sample table of the series on disk; nothing is unpacked.
 
     Parameters
     ----------
@@ -61,6 +61,19 @@ def index(
         If none of the series is there, or a row of ``samples`` belongs to nothing.
     IntegrityError
         If a file is not the one that was recorded, or an archive is damaged or unsafe.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cartscope import geo
+    >>> from cartscope.manifest import manifest_dir, read_geo_series
+    >>> dest = tempfile.mkdtemp()
+    >>> folder = geo.series_dir("GSE197268", dest) / "suppl"
+    >>> folder.mkdir(parents=True)
+    >>> _ = (folder / "GSM5911992_Patient6-D7-CART.csv").write_text(",A\nAAAC-1,3\n")
+    >>> series = read_geo_series(manifest_dir() / "GSE197268.toml")
+    >>> geo.index(dest, series).samples[["sample_id", "patient", "timepoint", "sorted"]].values[0]
+    array(['Patient6-D7-CART', 'GSE197268-6', 'day7', 'true'], dtype=object)
     """
     series = list(manifests) if isinstance(manifests, list | tuple) else [manifests]
     placed: list[Placed] = []

@@ -25,7 +25,7 @@ def inspect(
     *,
     samples: pd.DataFrame | Path | str | None = None,
 ) -> pd.DataFrame:
-    """List every archive member and file of a series, and the sample it was read as.
+    r"""List every archive member and file of a series, and the sample it was read as.
 
     Parameters
     ----------
@@ -47,6 +47,19 @@ def inspect(
         If nothing of the series is there.
     IntegrityError
         If a file is not the one that was recorded, or an archive is damaged or unsafe.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cartscope import geo
+    >>> from cartscope.manifest import manifest_dir, read_geo_series
+    >>> dest = tempfile.mkdtemp()
+    >>> folder = geo.series_dir("GSE197268", dest) / "suppl"
+    >>> folder.mkdir(parents=True)
+    >>> _ = (folder / "GSM5911992_Patient6-D7-CART.csv").write_text(",A\nAAAC-1,3\n")
+    >>> series = read_geo_series(manifest_dir() / "GSE197268.toml")
+    >>> geo.inspect(dest, series).loc[0, ["sample_id", "status"]].to_list()
+    ['Patient6-D7-CART', 'used']
     """
     placed = place_series(dest, manifest)
     if samples is not None:

@@ -49,6 +49,17 @@ def list_members(path: Path | str, *, max_bytes: int = MAX_BYTES) -> list[TarMem
     IntegrityError
         If the archive is cut off or damaged, or a member is absolute, points upwards, is a link or
         a device, or the archive unpacks to more than ``max_bytes``.
+
+    Examples
+    --------
+    >>> import pathlib, tarfile, tempfile
+    >>> from cartscope import geo
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.txt").write_text("abc")
+    >>> with tarfile.open(folder / "x.tar", "w") as tar:
+    ...     tar.add(folder / "a.txt", "a.txt")
+    >>> geo.list_members(folder / "x.tar")
+    [TarMember(name='a.txt', size=3)]
     """
     path = Path(path)
     members, total = [], 0
@@ -134,6 +145,17 @@ def extract(
     ------
     IntegrityError
         If the archive is damaged or a member is not safe.
+
+    Examples
+    --------
+    >>> import pathlib, tarfile, tempfile
+    >>> from cartscope import geo
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.txt").write_text("abc")
+    >>> with tarfile.open(folder / "x.tar", "w") as tar:
+    ...     tar.add(folder / "a.txt", "a.txt")
+    >>> [path.name for path in geo.extract(folder / "x.tar", folder / "out")]
+    ['a.txt']
     """
     archive, dest = Path(archive), Path(dest)
     list_members(archive, max_bytes=max_bytes)

@@ -20,7 +20,7 @@ GOOD: Final = frozenset({"as recorded", "recorded now"})
 
 
 def verify(accession: str, dest: Path | str) -> pd.DataFrame:
-    """Check every file of a series on disk against ``.cartscope-lock.json``; works offline.
+    r"""Check every file of a series on disk against ``.cartscope-lock.json``; works offline.
 
     A file that is not in the lock yet is checked for damage and recorded there.
 
@@ -40,6 +40,19 @@ def verify(accession: str, dest: Path | str) -> pd.DataFrame:
     ------
     InputError
         If nothing of the series is there.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cartscope import geo
+    >>> dest = tempfile.mkdtemp()
+    >>> folder = geo.series_dir("GSE197268", dest) / "suppl"
+    >>> folder.mkdir(parents=True)
+    >>> _ = (folder / "filelist.txt").write_text("#Archive/File\tName\tTime\tSize\tType\n")
+    >>> geo.verify("GSE197268", dest)["status"].to_list()
+    ['recorded now']
+    >>> geo.verify("GSE197268", dest)["status"].to_list()
+    ['as recorded']
     """
     import pandas as pd
 
