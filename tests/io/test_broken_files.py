@@ -84,6 +84,18 @@ def test_nan_is_no_count(tmp_path, planted) -> None:
     fails(path, r"a.h5: holds the value nan, which is missing \(nan\)")
 
 
+def test_a_features_file_with_a_short_line_or_only_blank_ones(tmp_path, planted, make) -> None:
+    files = planted.triplet(gz=False)
+    lines = files["features.tsv"].splitlines()
+    lines[2] = b"ENSG3"
+    make.write(tmp_path / "a", {**files, "features.tsv": b"\n".join(lines)})
+    fails(tmp_path / "a", r"features.tsv, line 3: has 1 column\(s\) where others have more")
+    make.write(tmp_path / "b", {**files, "features.tsv": b"\n\n"})
+    fails(tmp_path / "b", "features.tsv: the file is empty")
+    make.write(tmp_path / "c", {**files, "barcodes.tsv": b"\xff\xfe"})
+    fails(tmp_path / "c", "barcodes.tsv: cannot be read")
+
+
 def test_duplicate_barcodes(tmp_path, planted, make) -> None:
     planted.barcodes[4] = planted.barcodes[1]
     make.write(tmp_path, planted.triplet())

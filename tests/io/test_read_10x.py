@@ -180,9 +180,13 @@ def test_a_name_that_begins_another_name_is_not_mistaken_for_it(tmp_path, plante
                 **planted.triplet(prefix="Patient1-D7_"),
                 **few.triplet(prefix="Patient1-D7-CART_"),
                 **few.triplet(prefix="Patient11-D7_"),
+                "GSM1_P1.h5": planted.h5(tmp_path / "a.h5").read_bytes(),
+                "GSM10_P2.h5": few.h5(tmp_path / "b.h5").read_bytes(),
             }
         )
     )
+    holds(cs.io.read_10x(f"{raw}::GSM1"), planted)
+    assert cs.io.read_10x(f"{raw}::GSM10").n_obs == 3
     holds(cs.io.read_10x(f"{raw}::Patient1-D7"), planted)
     assert cs.io.read_10x(f"{raw}::Patient1-D7-CART").n_obs == 3
     with pytest.raises(InputError, match=r"holds 2 samples.*give more of the name"):
@@ -275,6 +279,16 @@ def test_windows_line_ends_and_further_columns_do_no_harm(tmp_path, planted, mak
     files = planted.triplet(gz=False)
     files = {name: data.replace(b"\n", b"\r\n") for name, data in files.items()}
     files["features.tsv"] = files["features.tsv"].replace(b"\r\n", b"\tchr1\t1\t2\r\n")
+    make.write(tmp_path, files)
+    holds(cs.io.read_10x(tmp_path), planted)
+
+
+def test_padding_and_quotes_around_fields_are_taken_off(tmp_path, planted, make) -> None:
+    files = planted.triplet(gz=False)
+    lines = files["features.tsv"].decode().splitlines()
+    padded = [' "' + line.replace("\t", '" \t "') + '" ' for line in lines]
+    files["features.tsv"] = "\n".join(padded).encode()
+    files["barcodes.tsv"] = files["barcodes.tsv"].replace(b"\n", b" \n")
     make.write(tmp_path, files)
     holds(cs.io.read_10x(tmp_path), planted)
 
