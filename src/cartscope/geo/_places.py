@@ -86,6 +86,12 @@ def sample_path(gsm: str) -> str:
     ------
     InputError
         If it is no sample accession.
+
+    Examples
+    --------
+    >>> from cartscope.geo import sample_path
+    >>> sample_path("GSM5911983")
+    'geo/samples/GSM5911nnn/GSM5911983'
     """
     if not _SAMPLE.fullmatch(gsm):
         msg = f"{gsm!r} is not a GEO sample; expected GSM and a number, for instance GSM5911983."
@@ -104,6 +110,12 @@ def default_dest() -> Path:
     -------
     ``cartscope`` in the user's cache folder: ``$XDG_CACHE_HOME`` or ``~/.cache``;
     ``~/Library/Caches`` on macOS; ``%LOCALAPPDATA%`` on Windows.
+
+    Examples
+    --------
+    >>> from cartscope.geo import default_dest
+    >>> default_dest().name
+    'cartscope'
     """
     home = Path.home()
     if sys.platform == "darwin":
@@ -128,6 +140,12 @@ def series_dir(accession: str, dest: Path | str) -> Path:
     Returns
     -------
     A path; it need not exist.
+
+    Examples
+    --------
+    >>> from cartscope.geo import series_dir
+    >>> series_dir("GSE246490", "data").as_posix()
+    'data/geo/series/GSE246nnn/GSE246490'
     """
     return Path(dest) / series_path(accession)
 
