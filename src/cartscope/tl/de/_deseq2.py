@@ -12,10 +12,12 @@ from scipy.stats import norm
 
 from cartscope._check import one_of
 from cartscope._errors import InputError
-from cartscope.tl.de._filtering import adjust, filtered_fdr
+from cartscope.stats import benjamini_hochberg
+from cartscope.tl.de._filtering import filtered_fdr
 from cartscope.tl.de._method import CountTable, Engine
 
 if TYPE_CHECKING:
+    from cartscope.tl.de._method import FittedContrast
     from cartscope.tl.de._trend import Trend
 
 _log = logging.getLogger(__name__)
@@ -116,23 +118,27 @@ def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqSt
     )
 
 
-def test(state: DeseqState, contrast: np.ndarray, options: DeseqOptions) -> pd.DataFrame:
+def test(state: DeseqState, contrast: FittedContrast, options: DeseqOptions) -> pd.DataFrame:
     """Test one contrast on the fit; see :class:`Engine`."""
     if state.shipped is not None:
-        return _test_as_shipped(state, contrast, options)
-    log2_fc, se = effect(state, contrast)
+        return _test_as_shipped(state, contrast.vector, options)
+    log2_fc, se = effect(state, contrast.vector)
     with np.errstate(invalid="ignore", divide="ignore"):
         stat = log2_fc / se
     p = 2 * norm.sf(np.abs(stat))
     for values, empty in ((log2_fc, 0.0), (se, 0.0), (stat, 0.0), (p, 1.0)):
         values[state.emptied] = empty
+    if contrast.samples is not None:
+        # nothing to compare, though other levels of the factor give the gene an error
+        silent = ~state.counts[:, contrast.samples].any(axis=1) & ~np.isnan(p)
+        log2_fc[silent], stat[silent], p[silent] = 0.0, 0.0, 1.0
     p[state.outlying] = np.nan
     reason = np.full(p.shape, "", dtype=object)
     if options.independent_filtering:
         fdr, cutoff = filtered_fdr(p, state.base_mean, options.alpha)
         reason[~np.isnan(p) & np.isnan(fdr)] = f"mean count below {cutoff:.3g}: filtered"
     else:
-        fdr = adjust(p)
+        fdr = benjamini_hochberg(p)
     reason[state.outlying] = "count outlier: Cook's distance"
     reason[np.isnan(state.betas[:, 0])] = "no counts"
     return pd.DataFrame(

@@ -23,17 +23,28 @@ class CountTable:
 
 
 @dataclass(frozen=True)
+class FittedContrast:
+    """A contrast over the columns that were fitted.
+
+    ``samples`` marks the samples of the two levels where the contrast compares levels of a factor.
+    """
+
+    vector: np.ndarray
+    samples: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Engine:
     """A way to test genes.
 
     ``fit(table, matrix, options)`` gets a design of full column rank and returns the fitted state;
-    ``test(state, contrast, options)`` gets a vector over the same columns and returns a table in
-    the order of the genes, with base_mean, log2_fc, se, stat, p_value, fdr and reason.
+    ``test(state, contrast, options)`` gets a :class:`FittedContrast` and returns a table in the
+    order of the genes, with base_mean, log2_fc, se, stat, p_value, fdr and reason.
     """
 
     name: str
     fit: Callable[[CountTable, np.ndarray, Any], Any]
-    test: Callable[[Any, np.ndarray, Any], pd.DataFrame]
+    test: Callable[[Any, FittedContrast, Any], pd.DataFrame]
     options: type
     what: str
     doi: str

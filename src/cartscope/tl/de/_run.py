@@ -16,7 +16,7 @@ from cartscope._schema import DE
 from cartscope.tl.de._design import build_design, resolve_contrast
 from cartscope.tl.de._engines import DE_ENGINES
 from cartscope.tl.de._estimability import estimability, examine, refusal
-from cartscope.tl.de._method import CountTable
+from cartscope.tl.de._method import CountTable, FittedContrast
 from cartscope.tl.de._rank_deficiency import reduce_columns
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ class DifferentialExpressionFit:
         EstimabilityError
             The design cannot estimate the contrast; the report is in ``error.report``.
         """
-        resolved, vector = self.resolve(contrast)
-        made = self.engine.test(self.state, vector, self.options)
+        resolved, fitted = self.resolve(contrast)
+        made = self.engine.test(self.state, fitted, self.options)
         made.insert(0, "contrast", name or resolved.name)
         made.insert(1, "gene", [str(g) for g in self.genes])
         return DE.check(made)
 
-    def resolve(self, contrast: Contrast) -> tuple[ResolvedContrast, np.ndarray]:
-        """Return a contrast by name and as a vector over the fitted columns, or refuse it.
+    def resolve(self, contrast: Contrast) -> tuple[ResolvedContrast, FittedContrast]:
+        """Return a contrast by name and over the fitted columns, or refuse it.
 
         Parameters
         ----------
@@ -88,7 +88,11 @@ class DifferentialExpressionFit:
         vector = self.reduction.contrast(resolved.vector)
         if vector is None:  # _refuse has said why
             raise EstimabilityError(resolved.name)
-        return resolved, vector
+        samples = None
+        if resolved.factor in self.design.factors:
+            levels = [resolved.level, resolved.reference]
+            samples = self.design.frame[resolved.factor].isin(levels).to_numpy()
+        return resolved, FittedContrast(vector, samples)
 
 
 def fit_differential_expression(

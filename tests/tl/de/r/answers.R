@@ -9,6 +9,7 @@ obs$time <- factor(obs$time, c("product", "day7"))
 obs$sex <- factor(obs$sex)
 obs$patient <- factor(obs$patient)
 obs$age <- (obs$age - 55) / 10  # R asks its users to center and scale
+obs$arm <- interaction(obs$anakinra, obs$group)
 day7 <- obs$time == "day7"
 paired <- obs$patient %in% obs$patient[obs$time == "product"]
 
@@ -37,7 +38,8 @@ deseq <- function(name, keep, design, contrasts) {
 }
 
 voomed <- function(name, keep, design, contrasts, block = FALSE) {
-  y <- calcNormFactors(DGEList(counts[, keep]))
+  some <- rowSums(counts[, keep]) > 0
+  y <- calcNormFactors(DGEList(counts[some, keep]))
   here <- droplevels(obs[keep, ])
   x <- model.matrix(design, here)
   colnames(x) <- make.names(colnames(x))
@@ -78,6 +80,7 @@ deseq("few", colnames(counts) %in% colnames(counts)[c(1, 2, 3, 7, 8)], ~ group, 
 deseq("large", which(day7)[c(11:16, 9, 17:24)], ~ group, two)
 deseq("covariates", day7, ~ sex + age + group, c(two, list(age = pick("age"))))
 deseq("interaction", day7, ~ anakinra * group, cross)
+deseq("arms", day7, ~ arm, list(no = function(n) c("arm", "no.high", "no.low"), yes = function(n) c("arm", "yes.high", "yes.low")))
 deseq("paired", paired, ~ patient + time, list(time = last))
 voomed("two_groups", day7 & obs$anakinra == "yes", ~ group, two)
 voomed("covariates", day7, ~ sex + age + group, two)
