@@ -8,7 +8,7 @@ from cartscope.io._gene_sets import read_gene_sets
 from cartscope.io._grades import apply_grades, read_grades
 from cartscope.io._hash import sha256
 from cartscope.io._labels import read_labels
-from cartscope.io._lr_resources import read_lr_resource
+from cartscope.io._lr_resources import read_lr_resource, read_lr_table
 from cartscope.io._read_10x import read_10x
 from cartscope.io._samples import read_samples
 from cartscope.io._tables import read_table, write_table
@@ -24,6 +24,7 @@ __all__ = [
     "read_grades",
     "read_labels",
     "read_lr_resource",
+    "read_lr_table",
     "read_samples",
     "read_table",
     "sha256",

@@ -104,9 +104,13 @@ def read_lr_table(path: Path | str) -> pd.DataFrame:
         msg = f"{path}: no such file; give a table with the columns ligand and receptor."
         raise InputError(msg)
     raw = path.read_bytes()
-    text = raw.decode("utf-8")
-    separator = "\t" if "\t" in text.partition("\n")[0] else ","
-    table = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+    try:
+        text = raw.decode("utf-8")
+        separator = "\t" if "\t" in text.partition("\n")[0] else ","
+        table = pd.read_csv(StringIO(text), sep=separator, dtype=str, keep_default_na=False)
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        msg = f"{path}: no table ({error}); give a CSV with the columns ligand and receptor."
+        raise InputError(msg) from error
     _check.require_columns(table, COLUMNS[:2], name=str(path))
     blank = (table[COLUMNS[:2]].apply(lambda column: column.str.strip()) == "").any(axis=1)
     if blank.any():
