@@ -44,6 +44,7 @@ def test_whatever_was_there_is_replaced_whole_or_stays(tmp_path, earlier, now) -
     with pytest.raises(RuntimeError, match="stop"):
         _stopped(path, lambda temporary: put(temporary, now, "half"))
     holds(earlier, "old")
+    assert list(tmp_path.iterdir()) == ([path] if earlier else [])
     with replacing(path) as temporary:
         put(temporary, now, "new")
     holds(now, "new")

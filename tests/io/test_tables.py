@@ -53,7 +53,7 @@ def test_random_doubles_survive(tmp_path, rng) -> None:
 
 
 def test_without_a_schema_only_columns_of_numbers_become_numbers(tmp_path) -> None:
-    text = "id,n,x,mixed,code,none\nNA,1,0.5,1,01,\nb,2,,x,02,\n"
+    text = "id,n,x,mixed,code,none,pair\nNA,1,0.5,1,01,,1_2\nb,2,,x,02,,3_4\n"
     (tmp_path / "t.csv").write_text(text)
     out = cs.io.read_table(tmp_path / "t.csv")
     assert out["id"].tolist() == ["NA", "b"]
@@ -62,6 +62,12 @@ def test_without_a_schema_only_columns_of_numbers_become_numbers(tmp_path) -> No
     assert out["mixed"].tolist() == ["1", "x"]
     assert out["code"].tolist() == ["01", "02"]
     assert out["none"].isna().all()
+    assert out["pair"].tolist() == ["1_2", "3_4"]
+
+
+def test_a_number_column_may_have_leading_zeros(tmp_path) -> None:
+    (tmp_path / "t.csv").write_text("name,x,n,yes\na,007,02,true\n")
+    assert cs.io.read_table(tmp_path / "t.csv", SCHEMA)["x"].tolist() == [7.0]
 
 
 def test_a_result_table_without_rows_survives(tmp_path) -> None:
@@ -92,6 +98,7 @@ def test_an_earlier_table_stays_when_writing_fails(tmp_path, table) -> None:
     [
         ("name,x,n\na,1,2\n", SchemaError, r"missing columns \['yes'\]"),
         ("name,x,n,yes\na,b,2,True\n", SchemaError, "column 'x' holds 'b', which is no number"),
+        ("name,x,n,yes\na,1_0,2,True\n", SchemaError, "column 'x' holds '1_0', which is no numb"),
         ("name,x,n,yes\na,1,2,perhaps\n", SchemaError, "column 'yes' holds 'perhaps'; it must be"),
         ("name,x,n,yes\na,1,,True\n", SchemaError, "column 'n' must be integer"),
         ("name,name\na,b\n", InputError, r"t.csv: column\(s\) \['name'\] stand twice"),

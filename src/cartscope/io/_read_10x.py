@@ -42,9 +42,8 @@ def read_10x(
     * a folder that holds one sample, at its top or further down (of a Cell Ranger ``outs`` folder
       the filtered matrix is taken);
     * a file: Cell Ranger ``.h5`` (version 2 or 3), ``.h5ad`` (``layers["counts"]``, else ``raw.X``,
-      else ``X``), ``matrix.mtx`` or ``matrix.mtx.gz`` with its neighbors, a ``.tar``, ``.tar.gz``
-      or ``.tgz`` of one sample, or a table of counts (``.csv``, ``.tsv``, ``.txt``, gzipped or
-      not);
+      else ``X``), ``matrix.mtx`` with its neighbors, a table of counts (``.csv``, ``.tsv``,
+      ``.txt``), each of them gzipped or not, or a ``.tar``, ``.tar.gz`` or ``.tgz`` of one sample;
     * the prefix of a triplet, as ``folder/GSM123_P1_``;
     * a member of an archive, as ``GSE1_RAW.tar::GSM123_P1``: what follows ``::`` is the name of a
       member (a nested archive, ``.h5``, ...) or of a triplet, or the beginning of one such name.

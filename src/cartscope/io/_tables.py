@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from cartscope.io._sources import from_disk, open_plain, reading
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?\d+)?|inf)$")
+_TOO_LARGE = 2**63
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -116,11 +119,11 @@ def read_table(path: str | Path, schema: Schema | None = None) -> pd.DataFrame:
                 raise SchemaError(msg)
             table[column] = known.astype(bool)
             continue
-        numbers = _numbers(values)
+        numbers = _numbers(values, known=kind is not None)
         if numbers is not None:
             table[column] = numbers
         elif kind is not None:
-            bad = values[pd.to_numeric(values, errors="coerce").isna() & (values != "")].iloc[0]
+            bad = next(text for text in values if _numbers(pd.Series([text]), known=True) is None)
             msg = f"{path}: column {column!r} holds {bad!r}, which is no number ({kind})."
             raise SchemaError(msg)
         if kind == NUMBER:
@@ -128,22 +131,23 @@ def read_table(path: str | Path, schema: Schema | None = None) -> pd.DataFrame:
     return table if schema is None else schema.check(table)
 
 
-def _numbers(values: pd.Series) -> pd.Series | None:
-    filled = values[values != ""]
-    if any(len(t) > 1 and t[0] == "0" and t.isdigit() for t in filled):
-        return None  # 007 is a name
-    if filled.empty and len(values):
-        return values.map(lambda _: float("nan")).astype(float)
+def _numbers(values: pd.Series, *, known: bool) -> pd.Series | None:
+    texts = values.tolist()
+    filled = [text for text in texts if text != ""]
+    # names such as 007 and 1_2 would pass for numbers
+    if any("_" in text if known else not _NUMBER.match(text) for text in filled):
+        return None
+    if filled and len(filled) == len(texts) and all(t.lstrip("+-").isdigit() for t in filled):
+        integers = [int(text) for text in texts]
+        if max(map(abs, integers)) < _TOO_LARGE:
+            return pd.Series(integers, index=values.index, dtype="int64")
+    if not texts and not known:
+        return None
     try:
         # Python's own float(): pandas' faster parser is off in the last digit
-        floats = [float("nan") if text == "" else float(text) for text in values]
+        floats = [float(text) if text else float("nan") for text in texts]
     except ValueError:
         return None
-    whole = len(filled) == len(values) and all(t.lstrip("+-").isdigit() for t in filled)
-    if whole and len(values):
-        integers = [int(text) for text in values]
-        if max(map(abs, integers)) < 2**63:
-            return pd.Series(integers, index=values.index, dtype="int64")
     return pd.Series(floats, index=values.index, dtype=float)
 
 
