@@ -166,6 +166,16 @@ def test_html_in_place_of_a_text_file_is_recognised(server, tmp_path, build):
         get(server, tmp_path)
 
 
+def test_a_page_is_told_by_its_content_type_too(server, tmp_path):
+    page = {
+        "body": b"<!-- x --><p>sign in",
+        "headers": {"Content-Type": "text/html; charset=utf-8"},
+    }
+    server.faults["filelist.txt"] = [page]
+    with pytest.raises(DownloadError, match=r"HTML page \('no title'\)"):
+        get(server, tmp_path)
+
+
 def test_retry_after_is_honoured(server, tmp_path):
     server.faults[RAW] = [{"status": 429, "headers": {"Retry-After": "1"}}]
     get(server, tmp_path)

@@ -171,6 +171,8 @@ def test_rows_win_over_patterns_and_empty_cells_do_not(tmp_path, manifests, buil
 def test_a_row_with_a_path_of_its_own_is_a_sample_of_its_own(tmp_path, manifests, build):
     new_cohort(tmp_path, build, ["P1 D7"])
     (tmp_path / "lists").mkdir()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "x.h5").write_bytes(b"")
     csv = tmp_path / "lists" / "samples.csv"
     csv.write_text("sample_id,path,patient,timepoint\nextra,../own/x.h5,Me,day7\n")
     samples = geo.index(tmp_path, manifests[0], samples=csv).samples
@@ -187,7 +189,11 @@ def test_a_row_with_a_path_of_its_own_is_a_sample_of_its_own(tmp_path, manifests
         ("sample_id,patient\nP1-D7,x\nP1-D7,y\n", r"\['P1-D7'\] stand twice"),
         ("sample_id,patient\n,y\n", r"1 row\(s\) have no sample_id"),
         ("sample_id,path\nmine,x.h5\n", "the row has none; fill in column patient"),
-        ("sample_id,crs_grade\nP1-D7,high\n", "crs_grade is 'high', not a number"),
+        ("sample_id,path,patient\nmine,x.h5,P\n", "path '.*x.h5' leads nowhere"),
+        ("sample_id,crs_grade\nP1-D7,high\n", "crs_grade is 'high', but must be a whole grade"),
+        ("sample_id,crs_grade\nP1-D7,6\n", "crs_grade is '6', but must be a whole grade"),
+        ("sample_id,anakinra\nP1-D7,maybe\n", "anakinra is 'maybe', but must be true, false"),
+        ("sample_id,crs_grad\nP1-D7,2\n", "column 'crs_grad' looks like 'crs_grade'"),
     ],
 )
 def test_rows_that_make_no_sense_are_named(tmp_path, manifests, build, text, says):
@@ -453,3 +459,23 @@ def test_the_users_table_is_left_as_it_is(tmp_path, manifests, build):
     samples = geo.index(tmp_path, manifests[0], samples=own).samples
     assert samples["patient"].tolist() == ["X"]
     pd.testing.assert_frame_equal(own, before)
+
+
+def test_what_a_row_says_of_a_patient_holds_for_all_their_samples(tmp_path, manifests, build):
+    titles = ["SIM Anakinra 01 Infusion", "SIM Anakinra 01 D7", "SIM Anakinra 02 D7"]
+    facts = {titles[0]: {"CRS grade": "1"}}
+    new_cohort(tmp_path, build, titles, characteristics=facts)
+    own = pd.DataFrame({"sample_id": [titles[1]], "crs_grade": [3], "sorted": ["TRUE"]})
+    samples = geo.index(tmp_path, manifests[0], samples=own).samples.set_index("sample_id")
+    assert samples["crs_grade"].tolist()[:2] == [3, 3]
+    assert pd.isna(samples["crs_grade"].iloc[2])
+    # the sort belongs to the library
+    assert samples["sorted"].tolist() == ["true", "false", "false"]
+
+
+def test_rows_that_contradict_each_other_on_a_patient_are_named(tmp_path, manifests, build):
+    titles = ["SIM Anakinra 01 Infusion", "SIM Anakinra 01 D7"]
+    new_cohort(tmp_path, build, titles)
+    own = pd.DataFrame({"sample_id": titles, "crs_grade": [1, 2]})
+    with pytest.raises(InputError, match=r"'GSE246490-Anakinra-01' has crs_grade \["):
+        geo.index(tmp_path, manifests[0], samples=own)

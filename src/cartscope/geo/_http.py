@@ -149,7 +149,7 @@ def _attempt(
         offset = offset if resumed else 0
         first = _read(response, _BLOCK, offset)
         if not resumed:
-            _refuse_html(first, response.url)
+            _refuse_html(first, response)
             discard(target)
             write_note(target, source)
         if source.size is not None:
@@ -206,12 +206,15 @@ def _copy(
     return done
 
 
-def _refuse_html(block: bytes, url: str) -> None:
+def _refuse_html(block: bytes, response: Any) -> None:
     title = html_title(block)
+    if title is None and response.headers.get_content_type() == "text/html":
+        # pages that start with a comment or a script are pages all the same
+        title = "no title" if block.lstrip().startswith(b"<") else None
     if title is not None:
         msg = (
-            f"{url}: the server answered 200 with an HTML page ({title!r}) in place of the file; "
-            "it is not kept. Check --base-url, or a proxy or login page in between."
+            f"{response.url}: the server answered 200 with an HTML page ({title!r}) in place of "
+            "the file; it is not kept. Check --base-url, or a proxy or login page in between."
         )
         raise DownloadError(msg)
 

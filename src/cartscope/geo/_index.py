@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from cartscope._errors import InputError
-from cartscope._schema import NUMBER, SAMPLES
+from cartscope._schema import SAMPLES
 from cartscope.geo._inspect import index_table
 from cartscope.geo._members import Unit
 from cartscope.geo._override import override, read_user_samples
 from cartscope.geo._placed import NOT_USED, USED, Placed
 from cartscope.geo._places import find_series
 from cartscope.geo._placing import place_series
+from cartscope.io._samples import check_samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,8 @@ def index(
     Raises
     ------
     InputError
-        If none of the series is there, or a row of ``samples`` belongs to nothing.
+        If none of the series is there, a row of ``samples`` belongs to nothing, or a value is
+        impossible.
     IntegrityError
         If a file is not the one that was recorded, or an archive is damaged or unsafe.
 
@@ -87,36 +89,31 @@ def index(
             placed.append(Placed(unit, "", manifest.accession, "", NOT_USED, str(error)))
         else:
             placed += place_series(dest, manifest)
+    name = "the sample table"
     if samples is not None:
-        placed += override(placed, read_user_samples(samples), dest=Path(dest))
+        user = read_user_samples(samples)
+        name = user.name
+        placed += override(placed, user, dest=Path(dest))
     elif absent and len(absent) == len(series):
         raise absent[0]
     used = [p for p in placed if p.status == USED]
     _make_ids_unique(used)
     left = index_table(p for p in placed if p.status != USED)
-    return Indexed(_table(used), left)
+    return Indexed(_table(used, name=name, dest=Path(dest)), left)
 
 
-def _table(used: list[Placed]) -> pd.DataFrame:
+def _table(used: list[Placed], *, name: str, dest: Path) -> pd.DataFrame:
     blank = dict.fromkeys(SAMPLES.columns, "")
-    rows = [{**blank, **p.row, "path": p.path} for p in used]
-    columns = list(dict.fromkeys([*blank, *(c for row in rows for c in row)]))
-    table = pd.DataFrame(rows, columns=columns).fillna("")
-    for column, (kind, _) in SAMPLES.columns.items():
-        if kind == NUMBER:
-            table[column] = _numbers(table, column)
-    table = table.sort_values(["study", "sample_id"], kind="stable", ignore_index=True)
-    return SAMPLES.check(table)
-
-
-def _numbers(table: pd.DataFrame, column: str) -> pd.Series:
-    numbers = pd.to_numeric(table[column].where(table[column] != "", None), errors="coerce")
-    bad = table.loc[numbers.isna() & (table[column] != ""), ["sample_id", column]]
-    if len(bad):
-        sample, value = bad.iloc[0]
-        msg = f"sample {sample!r}: {column} is {value!r}, not a number; correct it or empty it."
-        raise InputError(msg)
-    return numbers
+    rows = sorted(
+        ({**blank, **p.row, "path": p.path} for p in used),
+        key=lambda row: (row["study"], row["sample_id"]),
+    )
+    if not rows:
+        return SAMPLES.empty()
+    table = pd.DataFrame(rows)
+    checked = check_samples(table.fillna(""), name=name, base=dest)
+    # paths stay relative: a table of the same data must be the same wherever it stands
+    return SAMPLES.check(checked.assign(path=table["path"]))
 
 
 def _make_ids_unique(used: list[Placed]) -> None:

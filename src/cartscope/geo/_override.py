@@ -12,9 +12,11 @@ import pandas as pd
 
 from cartscope._check import require_columns
 from cartscope._errors import InputError
+from cartscope._schema import SAMPLES
 from cartscope.geo._members import Unit, gsm_of
-from cartscope.geo._placed import NOT_USED, USED, Placed
+from cartscope.geo._placed import NOT_USED, PATIENT_COLUMNS, USED, Placed
 from cartscope.geo._places import relative_to
+from cartscope.io._samples import refuse_typos
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,7 @@ def read_user_samples(samples: pd.DataFrame | Path | str) -> UserSamples:
     Raises
     ------
     InputError
-        If it cannot be read, has no ``sample_id``, or names one sample twice.
+        If it cannot be read, has no ``sample_id`` or a mistyped column, or names a sample twice.
     """
     if isinstance(samples, pd.DataFrame):
         table, folder, name = samples, Path.cwd(), "samples"
@@ -59,6 +61,7 @@ def read_user_samples(samples: pd.DataFrame | Path | str) -> UserSamples:
         except (OSError, UnicodeDecodeError, ValueError) as error:
             msg = f"{path}: cannot be read as a CSV table: {error}"
             raise InputError(msg) from error
+    refuse_typos(table.columns, SAMPLES.columns, name=name)
     require_columns(table, ["sample_id"], name=name)
     text = table.astype(object).where(table.notna(), "").astype(str)
     rows = tuple(
@@ -96,7 +99,8 @@ def override(placed: Sequence[Placed], user: UserSamples, *, dest: Path) -> list
     InputError
         If a row belongs to nothing or to several units, or leaves a sample without a patient.
     """
-    added = []
+    added: list[Placed] = []
+    told: list[tuple[Placed, dict[str, str]]] = []
     for given in user.rows:
         where = f"{user.name}, sample_id {given['sample_id']!r}"
         hits = [p for p in placed if _belongs(p, given)]
@@ -122,7 +126,19 @@ def override(placed: Sequence[Placed], user: UserSamples, *, dest: Path) -> list
         if target.status == USED and not target.row.get("patient"):
             msg = f"{where}: no patient was read and the row has none; fill in column patient."
             raise InputError(msg)
+        told.append((target, given))
+    _tell_patients(told, [*placed, *added])
     return added
+
+
+def _tell_patients(told: list[tuple[Placed, dict[str, str]]], placed: list[Placed]) -> None:
+    """Let what a row says of a patient hold for the patient's other samples too."""
+    own = {id(p): given for p, given in told}
+    for source, given in told:
+        news = {c: given[c] for c in PATIENT_COLUMNS if c in given}
+        for p in placed:
+            if p.status == USED and p.row.get("patient") == source.row.get("patient"):
+                p.row.update({c: v for c, v in news.items() if c not in own.get(id(p), {})})
 
 
 def _belongs(p: Placed, given: dict[str, str]) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 USED: Final = "used"
 NOT_USED: Final = "not used"
 NOT_PLACED: Final = "not placed"
+# what belongs to the patient, whichever sample it is read from
+PATIENT_COLUMNS: Final = ("anakinra", "crs_grade", "nt_grade", "sex", "response")
 
 
 @dataclass

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cartscope.geo._characteristics import read_characteristics, read_identity
 from cartscope.geo._lock import check_locked
 from cartscope.geo._members import Unit
-from cartscope.geo._placed import NOT_PLACED, NOT_USED, USED, Placed, row_for, settle_doubles
+from cartscope.geo._placed import (
+    NOT_PLACED,
+    NOT_USED,
+    PATIENT_COLUMNS,
+    USED,
+    Placed,
+    row_for,
+    settle_doubles,
+)
 from cartscope.geo._places import find_series
 from cartscope.geo._units import soft_samples, units_of
 from cartscope.manifest._titles import COLUMNS, in_order
@@ -18,9 +26,6 @@ if TYPE_CHECKING:
     from cartscope.geo._soft import SoftRecord
     from cartscope.manifest._geo import GeoSeries
     from cartscope.manifest._titles import Reading
-
-# what belongs to the patient, whichever sample it is read from
-PATIENT_COLUMNS: Final = ("anakinra", "crs_grade", "nt_grade", "sex", "response")
 
 
 def place_series(dest: Path | str, manifest: GeoSeries) -> list[Placed]:
