@@ -30,6 +30,23 @@ def test_exact_neighbors_equal_all_pairs(rng):
     np.testing.assert_allclose(distances, their_distances, rtol=1e-5)
 
 
+def test_graph_solves_umaps_equation(rng):
+    from scipy.optimize import brentq
+
+    points = rng.normal(size=(80, 5))
+    indices, distances = by_brute_force(points, 10)
+    directed = np.zeros((80, 80))
+    for i in range(80):
+        over = distances[i, 1:] - distances[i, 1]
+        sigma = brentq(lambda s, over=over: np.exp(-over / s).sum() - np.log2(10), 1e-3, 1e3)
+        directed[i, indices[i, 1:]] = np.exp(-over / sigma)
+    expected = directed + directed.T - directed * directed.T
+    adata = points_only(points)
+    cs.pp.neighbors(adata, n_neighbors=10, use_rep="X_pca")
+    np.testing.assert_allclose(adata.obsp["connectivities"].toarray(), expected, atol=1e-3)
+
+
+@pytest.mark.slow  # compiles umap-learn
 def test_graph_equals_scanpys(rng):
     import scanpy as sc
 

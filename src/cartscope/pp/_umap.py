@@ -1,77 +1,21 @@
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
 from cartscope import _keys as k
 from cartscope._check import require
 from cartscope._errors import InputError
 from cartscope._rng import seed_for
 from cartscope.pp._core import record, target
+from cartscope.pp._umap_layout import layout
 
 if TYPE_CHECKING:
     from anndata import AnnData
-    from scipy import sparse
 
-_MANY = 10_000
 _EXTENT = 10.0
-
-
-def layout(
-    graph: sparse.csr_matrix,
-    start: np.ndarray,
-    *,
-    min_dist: float = 0.5,
-    n_epochs: int | None = None,
-    seed: int = 0,
-) -> np.ndarray:
-    """Return UMAP coordinates of a neighbour graph.
-
-    Parameters
-    ----------
-    graph
-        Symmetric weights, cells x cells.
-    start
-        Cells x 2, where the cells begin.
-    min_dist
-        How close cells may lie, in units of the plot.
-    n_epochs
-        Rounds; 200 above 10,000 cells and 500 below when None.
-    seed
-        Seed of the negative sampling.
-
-    Returns
-    -------
-    Cells x 2, float32.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # umap-learn warns on import when tensorflow is absent
-        from umap.umap_ import find_ab_params, simplicial_set_embedding
-
-        a, b = find_ab_params(1.0, min_dist)
-        points, _ = simplicial_set_embedding(
-            data=start,
-            graph=graph.tocoo(),
-            n_components=2,
-            initial_alpha=1.0,
-            a=a,
-            b=b,
-            gamma=1.0,
-            negative_sample_rate=5,
-            n_epochs=n_epochs or (200 if graph.shape[0] > _MANY else 500),
-            init=start,
-            random_state=np.random.RandomState(seed),
-            metric="euclidean",
-            metric_kwds={},
-            densmap=False,
-            densmap_kwds={},
-            output_dens=False,
-            parallel=False,
-            verbose=False,
-        )
-    return np.asarray(points, dtype=np.float32)
 
 
 def umap(
@@ -82,12 +26,14 @@ def umap(
     n_epochs: int | None = None,
     key_added: str = k.obsm.umap,
     random_state: int = 0,
+    n_jobs: int = 1,
     copy: bool = False,
 ) -> AnnData | None:
     """Lay the neighbour graph out in two dimensions with UMAP.
 
     Starts from the first two components, which keeps the large-scale order of the cells and saves
-    the spectral start. One thread, because more would make the result differ from run to run.
+    the spectral start. The layout is our own compiled one: as faithful as umap-learn's, but the
+    same for any number of threads (McInnes et al. 2018, arXiv 1802.03426).
 
     Parameters
     ----------
@@ -103,6 +49,8 @@ def umap(
         Key in ``obsm``.
     random_state
         Seed.
+    n_jobs
+        Threads; the result is the same for any number.
     copy
         Whether to write to a copy and return it.
 
@@ -136,11 +84,12 @@ def umap(
     extent = np.abs(start).max()
     start = (_EXTENT * start / (extent if extent > 0 else 1.0)).astype(np.float32)
     adata.obsm[key_added] = layout(
-        adata.obsp[k.obsp.connectivities],
+        sparse.csr_matrix(adata.obsp[k.obsp.connectivities]),
         start,
         min_dist=min_dist,
         n_epochs=n_epochs,
         seed=seed_for(random_state, "umap"),
+        n_jobs=n_jobs,
     )
     parameters = {"init": init, "min_dist": float(min_dist), "seed": int(random_state)}
     record(adata, "umap", parameters | {"n_epochs": n_epochs})
