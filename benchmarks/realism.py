@@ -1,11 +1,15 @@
-"""How real the simulated counts look: one table, measured in the same way on real and simulated cells.
+"""How real the simulated counts look: one table, real and simulated cells measured alike.
 
     python benchmarks/realism.py REFERENCE [OUT.csv]
 
-Real cells are pbmc3k (10x Genomics), kang2k (GEO GSE96583) for donors, and two CAR-sorted
-libraries for depth, all under REFERENCE. Every comparison within a cell type is made on the same
-genes at the same depth: the deeper of the two is thinned to the molecules of the other, and each gene's
-few largest counts are trimmed in both, see simulate_profiles.trimmed. The bands were chosen before the simulator was tuned to them; a row outside its band says so.
+Real cells are pbmc3k (10x Genomics), kang2k (GEO GSE96583) for donors, and CAR-sorted libraries of
+another trial for depth, all under REFERENCE. Every comparison within a cell type is made on the
+same genes at the same depth: the deeper of the two is thinned to the molecules of the other, and
+each gene's few largest counts are trimmed in both (see simulate_profiles.trimmed).
+
+The bands were set before the simulator was tuned: 20% on variance over mean, 0.03 on zeros beyond
+Poisson, 30% on the spread of correlations, 35% on the coefficient of variation between donors (a
+handful of donors gives no better), 0.1 on silhouettes. A row outside its band says so.
 """
 
 from __future__ import annotations
@@ -103,7 +107,7 @@ def correlations(counts: sp.csr_matrix, top: np.ndarray) -> np.ndarray:
 
 def within_types(real: Cells, simulated_cells: Cells) -> list[dict]:
     rows = []
-    common, at_real, at_sim = np.intersect1d(real.genes, simulated_cells.genes, return_indices=True)
+    _, at_real, at_sim = np.intersect1d(real.genes, simulated_cells.genes, return_indices=True)
     for name, sim_name in PAIRS:
         a, b = real.of(name)[:, at_real], simulated_cells.of(sim_name)[:, at_sim]
         a, b = a[:600], b[:600]
@@ -228,7 +232,7 @@ def separation(real: Cells, simulated_cells: Cells) -> list[dict]:
         "CD16": "CD16",
     }
     broad_sim = {"NK": "NK", "B": "B", "CD14 monocyte": "mono", "CD16 monocyte": "CD16"}
-    common, at_real, at_sim = np.intersect1d(real.genes, simulated_cells.genes, return_indices=True)
+    _, at_real, at_sim = np.intersect1d(real.genes, simulated_cells.genes, return_indices=True)
     out = []
     rng = np.random.default_rng(5)
     depth = np.asarray(real.counts.sum(1)).ravel()

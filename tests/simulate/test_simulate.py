@@ -95,12 +95,21 @@ def test_a_library_is_what_the_truth_says(study, accession, sample):
     assert np.asarray(counts[:, -1].sum()) == 0
 
 
+@pytest.fixture
+def few(monkeypatch):
+    """Let the study have ten libraries, some of each series."""
+    every = libraries()
+    monkeypatch.setattr(module, "libraries", lambda **_: (*every[:5], *every[-5:]))
+
+
+@pytest.mark.usefixtures("few")
 def test_the_same_bytes_for_any_number_of_jobs(tmp_path):
     for name, jobs in (("one", 1), ("two", 2)):
         simulate(tmp_path / name, cells=1000, seed=7, n_jobs=jobs)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
+@pytest.mark.usefixtures("few")
 def test_another_seed_gives_other_cells(study, tmp_path):
     simulate(tmp_path, cells=1000, seed=6, n_jobs=2, null=True)
     other = pd.read_csv(tmp_path / "truth" / "cells.csv.gz", keep_default_na=False)

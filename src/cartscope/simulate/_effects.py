@@ -13,6 +13,7 @@ import numpy as np
 
 from cartscope import _keys as k
 from cartscope.simulate._design import COMPARATOR, NEW, Patient
+from cartscope.simulate._markers import GLUCOCORTICOID
 from cartscope.simulate._profiles import reference
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ def _anakinra_low(patient: Patient) -> float:
     return float(patient.anakinra and not patient.crs_high and patient.study == NEW)
 
 
+def _steroid(patient: Patient) -> float:
+    return float(patient.steroid)
+
+
 def _nt_anakinra(patient: Patient) -> float:
     return float(patient.nt_high and patient.anakinra)
 
@@ -147,6 +152,9 @@ RULES = (
          (("CD4 CTL", ""), ("CD8 EM", ""), ("CD8 TEMRA", ""))),
     Rule("ifng-source-and-response", ("IFN-gamma response score",), ("set:ifn_gamma",), 0.6, _MONO,
          _always, (("CD14 monocyte", ""),), spread=0.3),
+    # no claim, but what makes grade and treatment hard to tell apart: no rows in effects.csv
+    Rule("steroid before the sample", (), GLUCOCORTICOID, 1.2, _MONO, _steroid,
+         (("cd14_monocyte", ""),)),
 )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def _direct() -> _Direct:
 
 
 def _random_effects(lib: Library, random_state: int) -> dict[str, np.ndarray]:
-    """Log-scale deviations of every gene by class of cell: patient, study, pool, library."""
+    """Factors on every gene by class of cell: patient, study, pool, library."""
     ref = reference()
     size = len(ref.symbol)
 
@@ -74,7 +74,7 @@ def _random_effects(lib: Library, random_state: int) -> dict[str, np.ndarray]:
     out = {}
     for kind in ("CD4", "CD8", "myeloid", "other"):
         own = 0.5 * ref.donor_sd * normal("patient", patient, kind)
-        out[kind] = shared + own
+        out[kind] = np.exp(shared + own)
     return out
 
 
@@ -97,7 +97,7 @@ def expected_profile(
     state
         Which cells.
     deviation
-        Log-scale deviations of every gene in this patient and library.
+        Factor on every gene in this patient and library.
     strength
         Factor on planted effects.
     """
@@ -119,7 +119,10 @@ def expected_profile(
         profile[ref.at(_MALE_GENES)] = 0.0
     else:
         profile[ref.at(_MALE_GENES[1:])] = np.maximum(profile[ref.at(_MALE_GENES[1:])], 12.0)
-    profile *= np.exp(deviation + np.log(2) * gene_effects(lib.patient, state, strength))
+    profile *= deviation
+    change = gene_effects(lib.patient, state, strength)
+    changed = np.flatnonzero(change)
+    profile[changed] *= 2 ** change[changed]
     return profile / profile.sum()
 
 
