@@ -57,8 +57,8 @@ def test_planted_difference_reaches_the_floor_of_three_against_four(cohort):
     assert treg["u"] == 12
     assert treg["median_group"] == 30 / 170
     assert (treg["n_group"], treg["n_reference"], treg["contrast"]) == (3, 4, "S9D")
-    assert treg["effect"] == pytest.approx(21.5 / 170)
-    assert np.isinf([treg["ci_low"], treg["ci_high"]]).all()  # 3 against 4 gives no 95% interval
+    assert treg["shift"] == pytest.approx(21.5 / 170)
+    assert np.isinf([treg["shift_low"], treg["shift_high"]]).all()  # 3 against 4 gives no 95% interval
 
 
 def test_fdr_is_benjamini_hochberg_over_the_parts(cohort):
@@ -258,7 +258,7 @@ def test_shrunken_variances_and_moderated_t_are_limmas():
     assert table["p_value"].to_numpy() == pytest.approx(
         [0.000841552701802699, 0.262143033178413, 0.000119624822021743, 0.101804691125079]
     )
-    assert table.loc[0, ["effect", "ci_low", "ci_high"]].to_numpy(dtype=float) == pytest.approx(
+    assert table.loc[0, ["effect", "effect_low", "effect_high"]].to_numpy(dtype=float) == pytest.approx(
         [1.4174348101959, 0.8686504542279, 1.966219166164]
     )
 

@@ -43,7 +43,7 @@ def test_fig_6i_floor_of_five_against_five():
         "negative",
         "6I",
     )
-    assert row["ci_low"] < row["effect"] < row["ci_high"]
+    assert row["shift_low"] < row["shift"] < row["shift_high"]
 
 
 def test_patients_below_min_cells_are_left_out_of_that_population_only():

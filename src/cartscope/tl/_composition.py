@@ -122,8 +122,9 @@ def composition(
     One row per part: contrast, population (the part), car_status ("all" unless the cells share
     one), n_group, n_reference, median_group, median_reference (fractions), u, p_value, fdr
     (Benjamini-Hochberg over the parts), family_size, min_p (the smallest p these numbers of
-    patients can give), reason; then test, stat, and effect with ci_low and ci_high (95%) on the
-    scale of the test, which ``attrs["test"]`` describes.
+    patients can give), reason; then shift with shift_low and shift_high (Hodges-Lehmann
+    difference of the fractions, 95%), test, stat, and effect with effect_low and effect_high on
+    the scale of the test, which ``attrs["test"]`` describes.
     ``attrs["left_out"]`` names patients without one of the two levels, ``attrs["few_cells"]``
     those below ``min_cells``.
 

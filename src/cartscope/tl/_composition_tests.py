@@ -14,6 +14,8 @@ from scipy.stats import t as student
 from cartscope.tl._patient_test import rank_columns, shift_columns
 
 Function = Callable[[np.ndarray, np.ndarray, np.ndarray], pd.DataFrame]
+SHIFT = ["shift", "shift_low", "shift_high"]
+EFFECT = ["effect", "effect_low", "effect_high"]
 MIN_ROWS = 3  # two means and a variance
 
 
@@ -23,7 +25,8 @@ class CompositionTest:
 
     ``function(counts, totals, in_group)`` takes patients x parts, patients, patients, and returns
     a row per part: n_group, n_reference, median_group, median_reference (fractions), u, p_value,
-    min_p, stat, effect, ci_low, ci_high.
+    min_p, shift, shift_low, shift_high (fractions), and stat, effect, effect_low, effect_high on
+    the scale of the test.
     """
 
     name: str
@@ -32,28 +35,28 @@ class CompositionTest:
 
 
 def _mann_whitney(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
-    fractions = counts / totals[:, None]
-    table = rank_columns(fractions, in_group).join(shift_columns(fractions, in_group))
+    table = _fraction_columns(counts, totals, in_group)
     table["stat"] = table["u"]
+    table[EFFECT] = table[SHIFT].to_numpy()
     return table
 
 
 def _clr(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
     logs = np.log(counts + 0.5)
     ratios = logs - logs.sum(axis=1, keepdims=True) / max(counts.shape[1], 1)
-    table = rank_columns(ratios, in_group).join(shift_columns(ratios, in_group))
+    table = _fraction_columns(counts, totals, in_group)
+    tested = rank_columns(ratios, in_group)
+    table[["u", "p_value", "min_p"]] = tested[["u", "p_value", "min_p"]]
     table["stat"] = table["u"]
-    return _with_fractions(table, counts / totals[:, None], in_group)
+    table[EFFECT] = shift_columns(ratios, in_group).to_numpy()
+    return table
 
 
 def _propeller(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
     logits = np.log((counts + 0.5) / (totals[:, None] - counts + 0.5))
     n_x, n_y = int(in_group.sum()), int((~in_group).sum())
-    table = _with_fractions(
-        rank_columns(counts / totals[:, None], in_group), counts / totals[:, None], in_group
-    )
-    table[["u", "p_value", "min_p"]] = np.nan
-    table[["stat", "effect", "ci_low", "ci_high"]] = np.nan
+    table = _fraction_columns(counts, totals, in_group)
+    table[["u", "p_value", "min_p", "stat", *EFFECT]] = np.nan
     if min(n_x, n_y) == 0 or n_x + n_y < MIN_ROWS:
         return table
     x, y = logits[in_group], logits[~in_group]
@@ -67,22 +70,14 @@ def _propeller(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> 
     table["stat"] = difference / error
     table["p_value"] = 2 * student.sf(np.abs(table["stat"]), total)
     reach = student.ppf(0.975, total) * error
-    table["effect"], table["ci_low"], table["ci_high"] = (
-        difference,
-        difference - reach,
-        difference + reach,
-    )
+    table[EFFECT] = np.stack([difference, difference - reach, difference + reach], axis=1)
     return table
 
 
-def _with_fractions(
-    table: pd.DataFrame, fractions: np.ndarray, in_group: np.ndarray
-) -> pd.DataFrame:
-    """Medians are shown as fractions, whatever the scale of the test."""
-    for column, group in (("median_group", in_group), ("median_reference", ~in_group)):
-        if group.any():
-            table[column] = np.median(fractions[group], axis=0)
-    return table
+def _fraction_columns(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+    """Medians and shift are those of the fractions, whatever the scale of the test."""
+    fractions = counts / totals[:, None]
+    return rank_columns(fractions, in_group).join(shift_columns(fractions, in_group))
 
 
 def moderated_variances(variances: np.ndarray, freedom: int) -> tuple[np.ndarray, float]:

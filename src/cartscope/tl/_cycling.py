@@ -123,8 +123,8 @@ def cycling(
     -------
     One row per population: contrast, population, car_status, n_group, n_reference, median_group,
     median_reference (fractions), u, p_value, fdr (Benjamini-Hochberg over the populations),
-    family_size, min_p, reason, effect with ci_low and ci_high (Hodges-Lehmann
-    shift of the fraction, 95%), corrected (bool).
+    family_size, min_p, reason, shift with shift_low and shift_high
+    (Hodges-Lehmann difference of the fractions, 95%), corrected (bool).
 
     Raises
     ------

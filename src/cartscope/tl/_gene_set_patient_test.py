@@ -110,7 +110,9 @@ def gene_set_patient_test(
         table = _paired_test(scores)
     else:
         parts = rank_columns(scores, groups.in_group), shift_columns(scores, groups.in_group)
-        table = pd.concat(parts, axis=1)
+        table = pd.concat(parts, axis=1).rename(
+            columns={"shift": "effect", "shift_low": "ci_low", "shift_high": "ci_high"}
+        )
     table.insert(0, "gene_set", list(sets))
     table["size"] = sizes
     few = empty_reason((int(table["n_group"].max()), int(table["n_reference"].max())), need="a row")

@@ -198,15 +198,15 @@ def shift_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
 
     Returns
     -------
-    A row per test: effect (Hodges-Lehmann), ci_low, ci_high (95%; infinite where the groups are
-    too small for such an interval).
+    A row per test: shift (Hodges-Lehmann), shift_low, shift_high (95%; infinite where the groups
+    are too small for such an interval).
     """
     x, y = values[in_group], values[~in_group]
     if not (len(x) and len(y)):
         missing = np.full(values.shape[1], np.nan)
-        return pd.DataFrame({"effect": missing, "ci_low": missing, "ci_high": missing})
+        return pd.DataFrame({"shift": missing, "shift_low": missing, "shift_high": missing})
     shift = hodges_lehmann(x, y)
-    return pd.DataFrame({"effect": shift.estimate, "ci_low": shift.low, "ci_high": shift.high})
+    return pd.DataFrame({"shift": shift.estimate, "shift_low": shift.low, "shift_high": shift.high})
 
 
 def _median(values: np.ndarray) -> np.ndarray:
