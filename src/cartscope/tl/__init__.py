@@ -20,6 +20,7 @@ from cartscope.tl._ligrec_scores import (
     LigandReceptorScores,
     ligand_receptor_scores,
 )
+from cartscope.tl._missed_car import compare_fractions, correct_missed
 from cartscope.tl._over_representation import over_representation
 from cartscope.tl._score_genes import score_genes
 from cartscope.tl._signatures import signature_table, signatures
@@ -55,6 +56,8 @@ __all__ = [
     "CompositionTest",
     "cycling",
     "cycling_fractions",
+    "correct_missed",
+    "compare_fractions",
     "differential_expression",
     "fit_differential_expression",
     "DifferentialExpressionFit",

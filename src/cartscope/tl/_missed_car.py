@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cartscope import _check
+from cartscope import _keys as k
+from cartscope._errors import InputError
+from cartscope._schema import COMPOSITION, FRACTIONS
+from cartscope.tl._patient_test import (
+    adjust,
+    empty_reason,
+    level_text,
+    rank_columns,
+    shift_columns,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY = ["sample_or_patient", "population"]
+
+
+def correct_missed(
+    negative: pd.DataFrame, positive: pd.DataFrame, missed_share: Mapping[str, float]
+) -> pd.DataFrame:
+    """Take CAR T cells that CAR detection missed out of the shares of CAR- cells.
+
+    Detection finds some 80% of CAR T cells; the others sit among the CAR- cells, the more of them
+    the more a patient's CAR T cells have expanded. A share then differs between patients by their
+    expansion alone. With m the share of CAR T cells among the CAR- cells, the CAR- share becomes
+    (share - m * share in CAR+) / (1 - m), kept between 0 and 1. It supposes that missed CAR T
+    cells are like found ones; deeper cells are found more often, and cycling cells are deeper, so
+    for cycling the correction errs on the side of too much.
+
+    Parameters
+    ----------
+    negative
+        Shares among CAR- cells, from :func:`composition_fractions` or :func:`cycling_fractions`.
+    positive
+        The same shares among CAR+ cells; a part that CAR+ cells lack is 0 there.
+    missed_share
+        Patient -> share of CAR T cells among the CAR- cells, 0 to below 1, as
+        :func:`car_audit` estimates it.
+
+    Returns
+    -------
+    ``negative`` with corrected fractions, and the columns observed (as they were) and
+    missed_share. Fractions are nan for patients without an estimate or without CAR+ cells.
+
+    Raises
+    ------
+    InputError
+        If a share lies outside its range, or ``negative`` is not about CAR- cells.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"sample_or_patient": "a", "population": "T", "n": 0, "n_cells": 100}
+    >>> negative = pd.DataFrame([{**row, "car_status": "negative", "fraction": 0.12}])
+    >>> positive = pd.DataFrame([{**row, "car_status": "positive", "fraction": 0.40}])
+    >>> correct_missed(negative, positive, {"a": 0.2})["fraction"].round(3).tolist()
+    [0.05]
+    """
+    negative, positive = FRACTIONS.check(negative), FRACTIONS.check(positive)
+    for table, name, wanted in (
+        (negative, "negative", k.car.negative),
+        (positive, "positive", k.car.positive),
+    ):
+        found = sorted(set(table["car_status"]) - {wanted})
+        if found:
+            msg = f"{name} holds cells of CAR status {found}; give the shares among CAR {wanted}."
+            raise InputError(msg)
+    share = pd.Series(missed_share, dtype=float)
+    share.index = share.index.map(str)
+    bad = share[(share < 0) | (share >= 1)]
+    if len(bad):
+        msg = f"missed_share of {bad.index[0]!r} is {bad.iloc[0]:g}; it lies from 0 to below 1."
+        raise InputError(msg)
+    other = positive.set_index(KEY)["fraction"]
+    known = set(positive["sample_or_patient"])
+    out = negative.copy()
+    m = out["sample_or_patient"].map(share).to_numpy(dtype=float)
+    there = out["sample_or_patient"].isin(known).to_numpy()
+    theirs = other.reindex(pd.MultiIndex.from_frame(out[KEY])).to_numpy()
+    theirs = np.where(there, np.nan_to_num(theirs), np.nan)
+    # nobody needs CAR+ cells who has nothing to correct
+    theirs = np.where(m == 0, 0.0, theirs)
+    out["observed"] = out["fraction"]
+    out["missed_share"] = m
+    out["fraction"] = np.clip((out["fraction"].to_numpy() - m * theirs) / (1 - m), 0.0, 1.0)
+    return out
+
+
+def compare_fractions(
+    fractions: pd.DataFrame,
+    levels: Mapping[str, object],
+    *,
+    contrast: tuple[object, object],
+    min_cells: int = 25,
+    name: str = "",
+) -> pd.DataFrame:
+    """Compare shares that are there already, for instance corrected ones, between patients.
+
+    Parameters
+    ----------
+    fractions
+        A row per patient and population, from :func:`composition_fractions`,
+        :func:`cycling_fractions` or :func:`correct_missed`; missing shares count as no patient.
+    levels
+        Patient -> level of what is compared.
+    contrast
+        ``(group, reference)``: two of those levels, compared as text.
+    min_cells
+        Cells the whole needs in a patient.
+    name
+        Fills the ``contrast`` column.
+
+    Returns
+    -------
+    One row per population and CAR status, as :func:`composition` gives them: contrast,
+    population, car_status, n_group, n_reference, median_group, median_reference, u, p_value, fdr
+    (over the rows), family_size, min_p, reason, shift, shift_low, shift_high.
+
+    Raises
+    ------
+    InputError
+        If a level occurs nowhere, or a patient has two rows of one population.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> shares = pd.DataFrame({"sample_or_patient": list("abcdef"), "population": "Treg",
+    ...     "car_status": "negative", "fraction": [0.3, 0.2, 0.25, 0.1, 0.15, 0.1], "n": 0,
+    ...     "n_cells": 100})
+    >>> levels = dict(zip("abcdef", ["high"] * 3 + ["low"] * 3))
+    >>> table = compare_fractions(shares, levels, contrast=("high", "low"))
+    >>> table[["population", "p_value"]].values.tolist()
+    [['Treg', 0.1]]
+    """
+    fractions = FRACTIONS.check(fractions)
+    texts = {str(patient): level_text(level) for patient, level in levels.items()}
+    group, reference = map(level_text, contrast)
+    for text in (group, reference):
+        _check.one_of(text, sorted(set(texts.values())), name="a level of contrast")
+    patients = sorted(p for p, text in texts.items() if text in {group, reference})
+    in_group = np.array([texts[p] == group for p in patients])
+    chosen = fractions[fractions["sample_or_patient"].isin(patients)]
+    twice = chosen[chosen.duplicated([*KEY, "car_status"])]
+    if len(twice):
+        patient, population = twice.iloc[0][KEY]
+        msg = f"{patient!r} has two rows of {population!r}; a patient is one value."
+        raise InputError(msg)
+    kinds = (
+        fractions[["population", "car_status"]]
+        .drop_duplicates()
+        .sort_values(["population", "car_status"], ignore_index=True)
+    )
+    enough = chosen[chosen["n_cells"] >= min_cells]
+    wide = enough.pivot_table(
+        index="sample_or_patient",
+        columns=["population", "car_status"],
+        values="fraction",
+        aggfunc="first",
+    ).reindex(index=patients, columns=pd.MultiIndex.from_frame(kinds))
+    values = wide.to_numpy(dtype=float)
+    tests = rank_columns(values, in_group), shift_columns(values, in_group)
+    rows = pd.concat([kinds, *tests], axis=1)
+    rows["reason"] = [
+        empty_reason((a, b), need=f"an estimate from {min_cells} cells")
+        for a, b in zip(rows["n_group"], rows["n_reference"], strict=True)
+    ]
+    rows["contrast"] = name
+    return COMPOSITION.check(adjust(rows))
