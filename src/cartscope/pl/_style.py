@@ -18,6 +18,7 @@ PALETTE: Final = (
 GREY: Final = "#C8CCD0"
 GROUP: Final = "#D55E00"
 REFERENCE: Final = "#0072B2"
+_BAND: Final = 0.14  # inches
 
 _RC: Final = {
     "font.size": 7,
@@ -106,9 +107,15 @@ def stamp(figure: Figure, text: str) -> None:
     >>> from matplotlib.figure import Figure
     >>> cs.pl.stamp(Figure(), "SIMULATED")
     """
+    width, height = figure.get_size_inches()
+    engine = figure.get_layout_engine()
+    if hasattr(engine, "get") and "rect" in engine.get():
+        # a band of its own above the panel, so that the mark covers no title
+        figure.set_size_inches(width, height + _BAND)
+        engine.set(rect=(0, 0, 1, height / (height + _BAND)))
     figure.text(
         0.995, 0.995, text, ha="right", va="top", fontsize=6.5, weight="bold", color="#8A2B06"
-    )
+    ).set_in_layout(False)
     for ax in figure.axes:
         if ax.get_label() != "<colorbar>":
             ax.text(
