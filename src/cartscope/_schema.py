@@ -312,6 +312,41 @@ ESTIMABILITY = Schema(
     },
 )
 
+ENGINE_COMPARISON = Schema(
+    "engine_comparison.csv",
+    {
+        **_CONTRAST,
+        "a": (TEXT, "first engine"),
+        "b": (TEXT, "second engine"),
+        "n_genes": (INTEGER, "genes with a statistic in both"),
+        "n_a": (INTEGER, "genes called by a"),
+        "n_b": (INTEGER, "genes called by b"),
+        "n_both": (INTEGER, "genes called by both"),
+        "jaccard": (NUMBER, "n_both / genes called by either; nan where there are none"),
+        "rank_correlation": (NUMBER, "Spearman's, of the statistics"),
+        "n_opposite_sign": (INTEGER, "genes called by either whose effects have opposite signs"),
+        "verdict": (TEXT, "the same in words"),
+    },
+)
+
+ENGINE_DISAGREEMENT = Schema(
+    "engine_disagreement.csv",
+    {
+        **_CONTRAST,
+        "gene": (TEXT, "symbol"),
+        "called_by": (TEXT, "the engine that calls it"),
+        "log2_fc_a": (NUMBER, "log2(group / reference), first engine"),
+        "log2_fc_b": (NUMBER, "second engine"),
+        "se_a": (NUMBER, "standard error, first engine"),
+        "se_b": (NUMBER, "second engine"),
+        "p_value_a": (NUMBER, "unadjusted, first engine"),
+        "p_value_b": (NUMBER, "second engine"),
+        "fdr_a": (NUMBER, "adjusted, first engine"),
+        "fdr_b": (NUMBER, "second engine"),
+        "why": (TEXT, "the first reason that accounts for it"),
+    },
+)
+
 GSEA = Schema(
     "gsea.csv",
     {

@@ -29,9 +29,11 @@ from cartscope.tl.de import (
     DE_ENGINES,
     DifferentialExpressionFit,
     EstimabilityReport,
+    compare_engines,
     differential_expression,
     estimability,
     fit_differential_expression,
+    shrink_lfc,
 )
 
 __all__ = [
@@ -64,6 +66,8 @@ __all__ = [
     "DE_ENGINES",
     "estimability",
     "EstimabilityReport",
+    "shrink_lfc",
+    "compare_engines",
     "gsea",
     "gene_set_overlap",
     "gene_set_patient_test",

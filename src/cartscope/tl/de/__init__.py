@@ -1,18 +1,23 @@
 """Differential expression between patients: engines, designs and what they can estimate."""
 
+from cartscope.tl.de._compare import compare_engines
 from cartscope.tl.de._engines import DE_ENGINES
-from cartscope.tl.de._estimability import EstimabilityReport, estimability
+from cartscope.tl.de._estimability import estimability
+from cartscope.tl.de._report import EstimabilityReport
 from cartscope.tl.de._run import (
     DifferentialExpressionFit,
     differential_expression,
     fit_differential_expression,
 )
+from cartscope.tl.de._shrink import shrink_lfc
 
 __all__ = [
     "DE_ENGINES",
     "DifferentialExpressionFit",
     "EstimabilityReport",
+    "compare_engines",
     "differential_expression",
     "estimability",
     "fit_differential_expression",
+    "shrink_lfc",
 ]

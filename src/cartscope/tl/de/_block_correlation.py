@@ -36,6 +36,7 @@ def block_correlation(
     transformed = []
     for y, w in zip(values, root, strict=True):
         basis, _ = np.linalg.qr(w[:, None] * matrix, mode="complete")
+        # the errors are correlated once they are weighted, as the fit takes them to be
         left, singular, _ = np.linalg.svd(basis[:, p:].T @ member)
         spread = np.zeros(n - p)
         spread[: singular.size] = singular[: n - p] ** 2

@@ -86,7 +86,8 @@ def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqSt
     }
     with threadpool_limits(limits=1, user_api="blas"):
         if options.r_faithful:
-            from cartscope.tl.de._faithful import BatchedInference, FaithfulDataSet
+            from cartscope.tl.de._faithful import FaithfulDataSet
+            from cartscope.tl.de._inference import BatchedInference
 
             inference = BatchedInference(n_cpus=options.n_jobs)
             dds = FaithfulDataSet(**arguments, inference=inference)
@@ -164,12 +165,13 @@ def effect(state: DeseqState, contrast: np.ndarray) -> tuple[np.ndarray, np.ndar
     contrast
         Over the columns that were fitted.
     """
-    from cartscope.tl.de._faithful import MIN_MU, RIDGE
     from cartscope.tl.de._glm import standard_errors
+    from cartscope.tl.de._inference import MIN_MU, RIDGE
 
     weights = np.linalg.solve(state.rescale.T, contrast)
+    ridge = np.full(weights.size, RIDGE)
     se = standard_errors(
-        state.betas, state.size_factors, state.matrix, state.dispersions, weights, MIN_MU, RIDGE
+        state.betas, state.size_factors, state.matrix, state.dispersions, weights, MIN_MU, ridge
     )
     return state.betas @ weights / _LN2, se / _LN2
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +9,10 @@ import pandas as pd
 
 from cartscope._errors import EstimabilityError, InputError
 from cartscope._schema import ESTIMABILITY
+from cartscope.tl.de._confounding import MOST_LEVELS, confounding_terms
 from cartscope.tl.de._design import build_design, plain_name, resolve_contrast
 from cartscope.tl.de._rank_deficiency import reduce_columns, sample_weights
+from cartscope.tl.de._report import EstimabilityReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,46 +23,6 @@ if TYPE_CHECKING:
     from cartscope.tl.de._rank_deficiency import Reduction
 
 _FEWEST = 2
-_MOST_LEVELS = 6  # a factor with more is a blocking factor, whose cells say nothing
-_NOTICED = 1.5  # times the variance, from which a further variable counts as confounded
-
-
-@dataclass(frozen=True)
-class EstimabilityReport:
-    """Answer of :func:`estimability`.
-
-    ``table`` has one row per design cell, coefficient, contrast and confounded term; ``weights``
-    one row per sample with its weight in each coefficient and in the contrast (0: does not matter).
-    """
-
-    design: str
-    contrast: str
-    estimable: bool
-    reason: str
-    table: pd.DataFrame
-    weights: pd.DataFrame
-
-    @property
-    def not_separable(self) -> list[str]:
-        """Terms that the contrast cannot be told apart from."""
-        return list(self.table.loc[self.table["kind"] == "not separable", "name"])
-
-    @property
-    def message(self) -> str:
-        """The report as text."""
-        verdict = "can be estimated" if self.estimable else f"cannot be estimated: {self.reason}"
-        about = f"contrast {self.contrast!r}" if self.contrast else "no contrast was asked about"
-        lines = [f"design {self.design!r}, {about}"]
-        if self.contrast or not self.estimable:
-            lines.append(f"  {verdict}")
-        for row in self.table.itertuples():
-            count = f"{row.n_patients} patients: {row.patients}" if row.n_patients > 0 else ""
-            parts = [p for p in (count, row.note) if p]
-            lines.append(f"  {row.kind}: {row.name} [{'; '.join(parts)}]")
-        return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return self.message
 
 
 def estimability(
@@ -170,7 +130,8 @@ def examine(
             plain = resolved.name if resolved and kind == "contrast" else plain_name(name)
             rows.append(_rests_on(kind, plain, weights=weights[name], people=people))
     if resolved is not None and reduction.contrast(resolved.vector) is not None:
-        rows += _confounded(design, resolved.vector, further)
+        found = confounding_terms(design, resolved.vector, further)
+        rows += [_row(kind, name, note=note) for kind, name, note in found]
     table = pd.DataFrame(rows, columns=list(ESTIMABILITY.columns)[2:])
     table.insert(0, "design", design.formula)
     table.insert(1, "contrast", resolved.name if resolved else "")
@@ -224,7 +185,7 @@ def refusal(design: Design, contrast: ResolvedContrast | None, reduction: Reduct
 
 def _cells(design: Design, people: pd.Series) -> list[dict[str, object]]:
     """Patients in every cell of the factors, empty cells included."""
-    factors = [f for f in design.factors if len(design.levels(f)) <= _MOST_LEVELS]
+    factors = [f for f in design.factors if len(design.levels(f)) <= MOST_LEVELS]
     if not factors:
         return []
     frame = design.frame[factors].assign(patient=people)
@@ -266,72 +227,6 @@ def _rests_on(kind: str, name: str, *, weights: np.ndarray, people: pd.Series) -
     idle = sorted(set(people[~used]) - set(who))
     note = f"weight 0: {', '.join(idle)}" if idle and kind == "contrast" else ""
     return _row(kind, name, n=len(who), patients=", ".join(who), note=note)
-
-
-def _confounded(
-    design: Design, vector: np.ndarray, further: pd.DataFrame
-) -> list[dict[str, object]]:
-    """Terms that, added to the design one at a time, take the contrast away or blur it."""
-    frame = pd.concat(
-        [design.frame, further.drop(columns=list(design.frame), errors="ignore")], axis=1
-    )
-    blocking = {f for f in design.factors if len(design.levels(f)) > _MOST_LEVELS}
-    variables = [c for c in frame if c not in blocking]
-    trials = [(c,) for c in variables if c not in design.frame]
-    trials += [
-        pair
-        for pair in combinations(variables, 2)
-        if f"{pair[0]}:{pair[1]}" not in design.terms and f"{pair[1]}:{pair[0]}" not in design.terms
-    ]
-    rows = []
-    for trial in trials:
-        known = frame[list(trial)].notna().all(axis=1).to_numpy()
-        left_out = int((~known).sum())
-        x = design.matrix[known]
-        before = _variance(x, vector)
-        if before is None:
-            continue
-        name = " x ".join(trial)
-        missing = f"; {left_out} sample(s) without a value left out" if left_out else ""
-        columns = _term_columns(frame.loc[known], trial)
-        after = _variance(
-            np.column_stack([x, columns]), np.append(vector, [0.0] * columns.shape[1])
-        )
-        if after is None:
-            note = f"added to the design, it takes the contrast away{missing}"
-            rows.append(_row("not separable", name, note=note))
-        elif after > _NOTICED * before:
-            note = (
-                f"added to the design, it multiplies the variance by {after / before:.1f}{missing}"
-            )
-            rows.append(_row("blurred by", name, note=note))
-    return rows
-
-
-def _term_columns(frame: pd.DataFrame, trial: tuple[str, ...]) -> np.ndarray:
-    """Dummy columns of a term with the main effects it needs, without an intercept."""
-    single = []
-    for variable in trial:
-        column = frame[variable]
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            single.append(column.to_numpy(dtype=np.float64)[:, None])
-        else:
-            dummies = pd.get_dummies(column.astype(str), dtype=np.float64)
-            single.append(dummies.to_numpy()[:, 1:])
-    if len(single) == 1:
-        return single[0]
-    product = (single[0][:, :, None] * single[1][:, None, :]).reshape(len(frame), -1)
-    return np.column_stack([*single, product])
-
-
-def _variance(matrix: np.ndarray, vector: np.ndarray) -> float | None:
-    """Variance of a contrast in units of the residual variance; None if it is not estimable."""
-    reduction = reduce_columns(matrix)
-    reduced = reduction.contrast(vector)
-    if reduced is None:
-        return None
-    kept = matrix[:, reduction.kept]
-    return float(reduced @ np.linalg.solve(kept.T @ kept, reduced))
 
 
 def _row(kind: str, name: str, *, note: str, n: int = -1, patients: str = "") -> dict[str, object]:

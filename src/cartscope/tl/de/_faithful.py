@@ -1,39 +1,25 @@
-"""PyDESeq2 with R's answers: its steps, with the four that depart from DESeq2 replaced.
+"""PyDESeq2 with R's answers: its steps, with those that depart from DESeq2 replaced.
 
 Imported only when a model is fitted, because PyDESeq2 takes seconds to import.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
 from pydeseq2.dds import DeseqDataSet
-from pydeseq2.default_inference import DefaultInference
 from pydeseq2.utils import trimmed_mean
 from scipy.stats import f as f_distribution
 
-from cartscope.tl.de._dispersion import fit_dispersions
-from cartscope.tl.de._glm import fit_betas, maximise_betas
 from cartscope.tl.de._trend import fit_trend, prior_variance
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-MIN_MU = 0.5
-# 1e-6 on the log2 scale, where R penalises
-RIDGE = 1e-6 / np.log(2) ** 2
-_ROUNDS = 100
-_MANY_ROUNDS = 1000
-_BOUND = 30.0 * np.log(2)  # 30 on the log2 scale
-_LARGEST = 30.0
 _TRIM = 0.2
 _FEWEST = 3
+_TWO_GROUPS = 2
 _FAR_BELOW = 0.1
 _OUTLIER_SD = 2.0
-_TWO_GROUPS = 2
 _REFITTED = (
     "_normed_means",
     "genewise_dispersions",
@@ -41,118 +27,6 @@ _REFITTED = (
     "MAP_dispersions",
     "dispersions",
 )
-
-
-class BatchedInference(DefaultInference):
-    """PyDESeq2's numerical steps on all genes at once, compiled, with R's floor on the means."""
-
-    def lin_reg_mu(  # noqa: PLR0917
-        self,
-        counts: np.ndarray,
-        size_factors: np.ndarray,
-        design_matrix: np.ndarray,
-        min_mu: float,
-    ) -> np.ndarray:
-        """Means by ordinary least squares on normalised counts."""
-        basis, _ = np.linalg.qr(design_matrix)
-        fitted = basis @ (basis.T @ (counts / size_factors[:, None]))
-        return np.maximum(fitted * size_factors[:, None], min_mu)
-
-    def irls(  # noqa: PLR0913, PLR0917
-        self,
-        counts: np.ndarray,
-        size_factors: np.ndarray,
-        design_matrix: np.ndarray,
-        disp: np.ndarray,
-        min_mu: float,
-        beta_tol: float,
-        min_beta: float = -_LARGEST,  # noqa: ARG002
-        max_beta: float = _LARGEST,
-        optimizer: Any = "L-BFGS-B",  # noqa: ARG002
-        maxiter: int = _ROUNDS,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Coefficients, means, leverages and convergence of every gene."""
-        y = np.ascontiguousarray(counts.T, dtype=np.float64)
-        x = np.ascontiguousarray(design_matrix, dtype=np.float64)
-        factors = np.ascontiguousarray(size_factors, dtype=np.float64)
-        disp = np.asarray(disp, dtype=np.float64)
-        basis, triangle = np.linalg.qr(x)
-        start = np.linalg.solve(triangle, basis.T @ np.log(counts / factors[:, None] + 0.1)).T
-        start = np.ascontiguousarray(start)
-
-        def part(at: slice) -> tuple[np.ndarray, ...]:
-            settings = (min_mu, RIDGE, beta_tol, maxiter, max_beta)
-            return fit_betas(y[at], factors, x, disp[at], start[at], *settings)
-
-        betas, leverages, converged = self._in_parts(part, y.shape[0])
-        lost = np.flatnonzero(~converged)
-        if lost.size:
-            # the leverages stay those of the last iteration, as R has them
-            betas[lost], converged[lost] = maximise_betas(
-                y[lost], factors, x, disp[lost], start[lost], RIDGE, _MANY_ROUNDS, _BOUND
-            )
-        mu = factors[:, None] * np.exp(x @ betas.T)
-        return betas, mu, leverages.T, converged
-
-    def alpha_mle(  # noqa: PLR0913, PLR0917
-        self,
-        counts: np.ndarray,
-        design_matrix: np.ndarray,
-        mu: np.ndarray,
-        alpha_hat: np.ndarray,
-        min_disp: float,
-        max_disp: float,
-        prior_disp_var: float | None = None,
-        cr_reg: bool = True,  # noqa: ARG002, FBT001, FBT002
-        prior_reg: bool = False,  # noqa: FBT001, FBT002
-        optimizer: Any = "L-BFGS-B",  # noqa: ARG002
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Dispersion of every gene, and whether its search ended."""
-        return self.dispersions(
-            counts,
-            design_matrix,
-            mu,
-            start=alpha_hat,
-            center=alpha_hat,
-            prior_var=float(prior_disp_var) if prior_reg and prior_disp_var is not None else 0.0,
-            bounds=(min_disp, float(max_disp)),
-        )
-
-    def dispersions(
-        self,
-        counts: np.ndarray,
-        design_matrix: np.ndarray,
-        mu: np.ndarray,
-        *,
-        start: np.ndarray,
-        center: np.ndarray,
-        prior_var: float,
-        bounds: tuple[float, float],
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Dispersion of every gene, and whether its search ended; see :func:`fit_dispersions`."""
-        y = np.ascontiguousarray(counts.T, dtype=np.float64)
-        means = np.maximum(np.ascontiguousarray(mu.T, dtype=np.float64), MIN_MU)
-        x = np.ascontiguousarray(design_matrix, dtype=np.float64)
-        start = np.clip(np.asarray(start, dtype=np.float64), *bounds)
-        center = np.asarray(center, dtype=np.float64)
-
-        def part(at: slice) -> tuple[np.ndarray, ...]:
-            return fit_dispersions(
-                y[at], means[at], x, start[at], center[at], prior_var, bounds[0], bounds[1]
-            )
-
-        return self._in_parts(part, y.shape[0])
-
-    def _in_parts(
-        self, part: Callable[[slice], tuple[np.ndarray, ...]], genes: int
-    ) -> tuple[Any, ...]:
-        jobs = max(1, min(self.n_cpus, genes))
-        if jobs == 1:
-            return part(slice(0, genes))
-        edges = np.linspace(0, genes, jobs + 1).astype(int)
-        with ThreadPoolExecutor(jobs) as pool:
-            parts = list(pool.map(lambda i: part(slice(edges[i], edges[i + 1])), range(jobs)))
-        return tuple(np.concatenate(p) for p in zip(*parts, strict=True))
 
 
 class FaithfulDataSet(DeseqDataSet):

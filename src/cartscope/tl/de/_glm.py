@@ -21,7 +21,7 @@ def _gram(x, weights, ridge, gram):
     for j in range(p):
         for m in range(j + 1):
             gram[j, m] = 0.0
-        gram[j, j] = ridge
+        gram[j, j] = ridge[j]
     for i in range(n):
         for j in range(p):
             if x[i, j] != 0.0:
@@ -57,7 +57,7 @@ def fit_betas(
     dispersions: np.ndarray,
     start: np.ndarray,
     min_mu: float,
-    ridge: float,
+    ridge: np.ndarray,
     tolerance: float,
     rounds: int,
     largest: float,
@@ -79,7 +79,7 @@ def fit_betas(
     min_mu
         Floor of the fitted means during the iterations.
     ridge
-        Penalty on every coefficient, natural log scale.
+        Penalty on each coefficient, natural log scale.
     tolerance
         The deviance may change by this share at the end.
     rounds
@@ -135,7 +135,7 @@ def fit_betas(
 def _penalised(y, x, beta, size_factors, alpha, ridge, mu):
     """Log likelihood up to a constant, without a floor on the means, less the penalty."""
     _means(x, beta, size_factors, 0.0, mu)
-    total = -0.5 * ridge * np.sum(beta * beta)
+    total = -0.5 * np.sum(ridge * beta * beta)
     for i in range(y.shape[0]):
         total += y[i] * math.log(max(mu[i], 1e-300))
         total -= (y[i] + 1.0 / alpha) * math.log1p(mu[i] * alpha)
@@ -149,7 +149,7 @@ def maximise_betas(
     x: np.ndarray,
     dispersions: np.ndarray,
     start: np.ndarray,
-    ridge: float,
+    ridge: np.ndarray,
     rounds: int,
     largest: float,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +171,7 @@ def maximise_betas(
     start
         Genes x coefficients, natural log scale.
     ridge
-        Penalty on every coefficient, natural log scale.
+        Penalty on each coefficient, natural log scale.
     rounds
         Most iterations.
     largest
@@ -187,7 +187,7 @@ def maximise_betas(
         here = _penalised(y, x, beta, size_factors, alpha, ridge, mu)
         for _ in range(rounds):
             for j in range(p):
-                step[j] = -ridge * beta[j]
+                step[j] = -ridge[j] * beta[j]
             for i in range(n):
                 spread = 1.0 + alpha * mu[i]
                 weights[i] = mu[i] * (1.0 + alpha * y[i]) / (spread * spread)
@@ -224,7 +224,7 @@ def standard_errors(
     dispersions: np.ndarray,
     contrast: np.ndarray,
     min_mu: float,
-    ridge: float,
+    ridge: np.ndarray,
 ) -> np.ndarray:
     """Return the standard error of a contrast for every gene, natural log scale.
 
@@ -243,7 +243,7 @@ def standard_errors(
     min_mu
         Floor of the fitted means: without it a gene absent from one arm gets too large an error.
     ridge
-        Penalty that the coefficients were fitted with.
+        Penalties that the coefficients were fitted with.
     """
     genes, n, p = betas.shape[0], x.shape[0], x.shape[1]
     out = np.full(genes, np.nan)

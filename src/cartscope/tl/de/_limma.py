@@ -59,7 +59,7 @@ def fit(table: CountTable, matrix: np.ndarray, options: LimmaOptions) -> LimmaSt
         library = totals * factors
         expressed = table.counts.any(axis=0)
         values = log_cpm(table.counts[:, expressed].T, library)
-        weights = voom_weights(values, library, linear_fit(values, matrix), matrix)
+        weights = voom_weights(values, library, matrix, fit=linear_fit(values, matrix))
         rho, correlation = np.nan, None
         if options.block is not None:
             blocks = _blocks(table, options.block)
@@ -70,7 +70,7 @@ def fit(table: CountTable, matrix: np.ndarray, options: LimmaOptions) -> LimmaSt
                 np.fill_diagonal(correlation, 1.0)
                 if again:
                     plain = linear_fit(values, matrix, correlation=correlation)
-                    weights = voom_weights(values, library, plain, matrix)
+                    weights = voom_weights(values, library, matrix, fit=plain)
         found = linear_fit(values, matrix, weights, correlation=correlation)
         if correlation is None:
             unweighted = np.linalg.inv(matrix.T @ matrix)

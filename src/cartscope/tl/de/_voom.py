@@ -36,7 +36,7 @@ def log_cpm(counts: np.ndarray, library: np.ndarray) -> np.ndarray:
 
 
 def voom_weights(
-    values: np.ndarray, library: np.ndarray, fit: LinearFit, matrix: np.ndarray
+    values: np.ndarray, library: np.ndarray, matrix: np.ndarray, *, fit: LinearFit
 ) -> np.ndarray:
     """Return the precision of every log count, from the trend of spread against level.
 
@@ -48,10 +48,10 @@ def voom_weights(
         From :func:`log_cpm`, genes x samples.
     library
         Effective library size per sample.
-    fit
-        Unweighted fit of ``values``.
     matrix
         Samples x coefficients.
+    fit
+        Fit of ``values`` without weights.
     """
     level = values.mean(axis=1) + np.mean(np.log2(library + 1)) - np.log2(1e6)
     order = np.argsort(level, kind="stable")

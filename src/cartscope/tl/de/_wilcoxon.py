@@ -30,7 +30,7 @@ class WilcoxonOptions:
 class WilcoxonState:
     """What a fit leaves behind."""
 
-    values: np.ndarray  # genes x samples, log2(counts per million + 1): no counts are a tie
+    log_cpm: np.ndarray  # genes x samples, log2(counts per million + 1): no counts are a tie
     base_mean: np.ndarray
     matrix: np.ndarray
     blocks: np.ndarray | None
@@ -59,7 +59,7 @@ def fit(table: CountTable, matrix: np.ndarray, options: WilcoxonOptions) -> Wilc
     library = totals * tmm_factors(table.counts)
     scale = library / np.exp(np.log(library).mean())
     return WilcoxonState(
-        values=np.log2(table.counts / library[:, None] * 1e6 + 1).T,
+        log_cpm=np.log2(table.counts / library[:, None] * 1e6 + 1).T,
         base_mean=(table.counts / scale[:, None]).mean(axis=0),
         matrix=matrix,
         blocks=blocks,
@@ -74,7 +74,7 @@ def test(state: WilcoxonState, contrast: FittedContrast, options: WilcoxonOption
         msg = "a rank test needs a contrast between two groups: (factor, level, reference)."
         raise InputError(msg)
     if state.blocks is None:
-        x, y = state.values[:, group].T, state.values[:, reference].T
+        x, y = state.log_cpm[:, group].T, state.log_cpm[:, reference].T
         result = mann_whitney(x, y)
         log2_fc = np.asarray(hodges_lehmann(x, y).estimate)
         stat = result.u - group.size * reference.size / 2
@@ -83,9 +83,10 @@ def test(state: WilcoxonState, contrast: FittedContrast, options: WilcoxonOption
         x, y = _pairs(state, group, reference)
         signed = signed_rank(x - y)
         log2_fc = np.median(x - y, axis=0)
-        stat = signed.v - (np.abs(x - y) > 0).sum(axis=0) * ((x != y).sum(axis=0) + 1) / 4
+        counted = (x != y).sum(axis=0)
+        stat = signed.v - counted * (counted + 1) / 4
         p = np.array(signed.p_value)
-    empty = ~state.values.any(axis=1)
+    empty = ~state.log_cpm.any(axis=1)
     p[empty], log2_fc[empty] = np.nan, np.nan
     return pd.DataFrame(
         {
@@ -113,8 +114,8 @@ def _pairs(
     if len(both) < 2:  # noqa: PLR2004  (one pair has no rank)
         msg = f"only {len(both)} block(s) have a sample in both groups; a paired test needs 2."
         raise InputError(msg)
-    x = state.values[:, [first[b] for b in both]].T
-    return x, state.values[:, [second[b] for b in both]].T
+    x = state.log_cpm[:, [first[b] for b in both]].T
+    return x, state.log_cpm[:, [second[b] for b in both]].T
 
 
 WILCOXON = Engine(
