@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003  (pydantic resolves annotations at run time)
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cartscope.manifest._base import Model, load_toml
 
@@ -16,7 +16,7 @@ class CellType(Model):
     positive: tuple[str, ...] = Field(min_length=1)
     negative: tuple[str, ...] = ()
     level: float = Field(gt=0)
-    only_in: dict[str, tuple[str, ...]] = {}
+    only_in: dict[str, tuple[str, ...]] = Field(default={})
 
 
 class Threshold(Model):
@@ -35,6 +35,31 @@ class Assign(Model):
     margin: float = Field(ge=0)
 
 
+class TSubset(Model):
+    """Which genes tell a lineage or a T-cell subset."""
+
+    up: tuple[str, ...] = Field(min_length=1)
+    down: tuple[str, ...] = ()
+    lineage: str = ""
+
+
+class Gates(Model):
+    """Published T-cell gates."""
+
+    n_neighbors: int = Field(gt=0)
+    n_comps: int = Field(gt=0)
+    min_cells: int = Field(gt=0)
+    cd3d: float
+    cd4: float
+    cd8a: float
+    ccr7: float
+    ra: float
+    foxp3: float
+    nkg7: float
+    ra_genes: tuple[str, ...]
+    ro_genes: tuple[str, ...]
+
+
 class CarControls(Model):
     """Cell types that cannot carry the CAR."""
 
@@ -47,8 +72,10 @@ class Annotation(Model):
     assign: Assign
     cell_type: dict[str, CellType] = Field(min_length=1)
     published: tuple[Threshold, ...]
+    t_subset: dict[str, TSubset] = Field(min_length=1)
+    gates: Gates
     car: CarControls
-    aliases: dict[str, str] = {}
+    aliases: dict[str, str] = Field(default={})
 
     def markers(self, rule: str = "recommended") -> dict[str, Any] | list[dict[str, Any]]:
         """Return what ``tl.annotate`` takes as ``markers``.
@@ -61,6 +88,18 @@ class Annotation(Model):
         if rule == "published":
             return [entry.model_dump(exclude={"note"}) for entry in self.published]
         return {name: entry.model_dump() for name, entry in self.cell_type.items()}
+
+    def t_markers(self) -> dict[str, dict[str, Any]]:
+        """Return what ``tl.t_subsets`` takes as ``markers``."""
+        return {name: entry.model_dump() for name, entry in self.t_subset.items()}
+
+    @model_validator(mode="after")
+    def _lineages_exist(self) -> Annotation:
+        for name, entry in self.t_subset.items():
+            if entry.lineage and entry.lineage not in self.t_subset:
+                msg = f"t_subset {name!r}: lineage {entry.lineage!r} is no entry of t_subset"
+                raise ValueError(msg)
+        return self
 
 
 def read_annotation(path: Path | str) -> Annotation:

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize, minimize_scalar
+
+from cartscope import _check
+from cartscope import _keys as k
+from cartscope._schema import CAR_CALLS
+from cartscope.tl._car_model import LOG_SIZE, fit_car, log_nb
+from cartscope.tl._car_status import CarRule, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anndata import AnnData
+
+MIN_DETECTED: Final = 20  # T cells with a CAR count below which nothing is estimated
+WIDEST: Final = 0.5  # an interval of the share wider than this says nothing
+LIKELIHOOD_DROP: Final = 1.92  # half the 95% quantile of chi-squared with 1 degree of freedom
+
+
+def car_audit(
+    adata: AnnData, *, settings: CarRule | Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Tell, per sample, how well CAR T cells are found and how many are missed.
+
+    Sensitivity is the chance that a CAR T cell of the sample has a CAR count, given the depths of
+    its T cells (each counted by its probability where there is one), by a negative binomial fitted
+    to the cells that have any. The true share is the mean probability or, after the published
+    rule, the detected share less the ambient floor over the sensitivity. Where a sample has too
+    few detected cells for a rate of its own, it borrows that of the others. Beside it stands what
+    the sample alone says: the 95% profile-likelihood interval of the share when rate and size are
+    free, where the rise of detection with depth tells missed CAR T cells from T cells without a
+    CAR. Both assume that CAR
+    T cells are as deep as other T cells and that none has silenced the CAR; a purity of the sort
+    below 1 and a silent CAR look alike in counts.
+
+    Parameters
+    ----------
+    adata
+        Cells with car_counts and car_status in ``obs``.
+    settings
+        Fields of :class:`CarRule` that differ from the defaults.
+
+    Returns
+    -------
+    Table ``car_calls.csv``, one row per sample; share_low and share_high are the interval.
+
+    Raises
+    ------
+    MissingKeyError
+        If :func:`car_status` or :func:`annotate` has not run.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, cartscope as cs
+    >>> from anndata import AnnData
+    >>> obs = pd.DataFrame({"sample": "a", "cell_type": "T"}, index=["1", "2"])
+    >>> a = AnnData(np.array([[2, 5], [0, 9]], dtype="float32"), obs=obs)
+    >>> a.var_names = ["YESCARTA", "CD3D"]
+    >>> cs.tl.car_status(a, features=["Yescarta"], rule="published")
+    >>> cs.tl.car_audit(a)[["n_t_cells", "n_positive"]].values.tolist()
+    [[2, 1]]
+    """
+    how = settings_of(settings)
+    for column, made_by in (
+        (k.obs.car_counts, "tl.car_status"),
+        (k.obs.car_status, "tl.car_status"),
+        (how.cell_type_key, "tl.annotate"),
+        (how.sample_key, "io.read_cohort"),
+    ):
+        _check.require(adata, "obs", column, made_by=made_by)
+    if not adata.n_obs:
+        return CAR_CALLS.empty()
+    obs = adata.obs
+    types = obs[how.cell_type_key].astype(object)
+    samples = obs[how.sample_key].astype("category")
+    cells = pd.DataFrame(
+        {
+            "code": samples.cat.codes.to_numpy().astype(int),
+            "y": obs[k.obs.car_counts].to_numpy(),
+            "depth": np.asarray(_check.raw_counts(adata).sum(axis=1), dtype=float).ravel(),
+            "is_t": (types == "T").to_numpy(),
+            "control": types.isin(how.controls).to_numpy(),
+            "status": obs[k.obs.car_status].astype(object).to_numpy(),
+            "p": _probability(obs),
+        },
+        index=obs.index,
+    )
+    fit = fit_car(
+        cells["y"].to_numpy(),
+        cells["depth"].to_numpy(),
+        cells["code"].to_numpy(),
+        candidate=cells["is_t"].to_numpy(),
+        control=cells["control"].to_numpy(),
+    )
+    cells["undetected"] = fit.undetected
+    cells["ambient"] = fit.ambient[cells["code"]]
+    note = adata.uns.get(k.uns.cartscope, {}).get("car_status", {})
+    enough = int((cells["is_t"] & (cells["y"] > 0)).sum()) >= MIN_DETECTED
+    rows = []
+    for code, name in enumerate(samples.cat.categories):
+        here = cells[cells["code"] == code]
+        if here.empty:
+            continue
+        row = _counts(here)
+        first = obs.loc[here.index[0]]
+        row.update(
+            sample=str(name),
+            patient=_text(first, k.obs.patient),
+            timepoint=_text(first, k.obs.timepoint),
+            sorted=_text(first, k.obs.sorted).lower(),
+            car_features=" ".join(str(f) for f in note.get("features", [])),
+        )
+        if note.get("reason"):
+            row["reason"] = str(note["reason"])
+        else:
+            row.update(_estimates(here[here["is_t"]], enough=enough))
+        rows.append(row)
+    return CAR_CALLS.check(pd.DataFrame(rows))
+
+
+def _probability(obs: pd.DataFrame) -> np.ndarray:
+    """Return the calls' own probability, nan where a rule gave only yes or no."""
+    if k.obs.car_probability not in obs:
+        return np.full(len(obs), np.nan)
+    p = obs[k.obs.car_probability].to_numpy(dtype=float)
+    known = p[np.isfinite(p)]
+    return p if ((known > 0) & (known < 1)).any() else np.full(len(obs), np.nan)
+
+
+def _counts(here: pd.DataFrame) -> dict[str, Any]:
+    t = here[here["is_t"]]
+    control = here[here["control"]]
+    row = CAR_CALLS.blank(
+        n_t_cells=len(t),
+        n_positive=int((t["status"] == k.car.positive).sum()),
+        n_negative=int((t["status"] == k.car.negative).sum()),
+        n_unknown=int((t["status"] == k.car.unknown).sum()),
+        n_one_umi=int((t["y"] > 0).sum()),
+        n_control_cells=len(control),
+        control_share=float((control["y"] > 0).mean()) if len(control) else np.nan,
+    )
+    row["positive_share"] = row["n_positive"] / len(t) if len(t) else np.nan
+    row["share_low"] = row["share_high"] = np.nan
+    return row
+
+
+def _estimates(t: pd.DataFrame, *, enough: bool) -> dict[str, Any]:
+    if not enough or t.empty:
+        return {
+            "reason": f"not identifiable: fewer than {MIN_DETECTED} T cells with a CAR UMI in all"
+        }
+    said = []
+    y, depth = t["y"].to_numpy(dtype=float), t["depth"].to_numpy()
+    n_detected = int((y > 0).sum())
+    weights = t["p"].to_numpy() if t["p"].notna().all() and t["p"].sum() > 0 else None
+    sensitivity = 1 - float(np.average(t["undetected"], weights=weights))
+    floor = float(-np.expm1(-(t["ambient"] * t["depth"])).mean())
+    detected = n_detected / len(t)
+    share = float(np.clip((detected - floor) / max(sensitivity - floor, 1e-6), 0, 1))
+    if weights is not None:
+        share = float(weights.mean())
+    out: dict[str, Any] = {"sensitivity": sensitivity, "true_share": share}
+    if n_detected < MIN_DETECTED:
+        said.append(
+            f"{n_detected} T cells with a CAR UMI: the detection rate is borrowed from the other "
+            "samples"
+        )
+    else:
+        low, high = share_interval(y, depth, ambient=t["ambient"].to_numpy())
+        out["share_low"], out["share_high"] = low, high
+        if high - low > WIDEST:
+            said.append(
+                f"the sample alone does not tell its share (95% interval {low:.2f}-{high:.2f})"
+            )
+        elif not low - 0.05 <= share <= high + 0.05:
+            said.append(
+                f"detection rises with depth as for a share of {low:.2f}-{high:.2f}, not of "
+                f"{share:.2f}: an impure sort, silent CARs or CAR T cells of another depth, which "
+                "counts cannot tell apart"
+            )
+    negative = t["status"] == k.car.negative
+    if negative.any():
+        p = t.loc[negative, "p"]
+        if p.notna().all():
+            out["missed_share"] = float(p.mean())
+        else:
+            zero = t.loc[negative, "undetected"]
+            out["missed_share"] = float((share * zero / (share * zero + 1 - share + 1e-12)).mean())
+    out["reason"] = "; ".join(said)
+    return out
+
+
+def share_interval(y: np.ndarray, depth: np.ndarray, *, ambient: np.ndarray) -> tuple[float, float]:
+    """Return the 95% profile-likelihood interval of the share of CAR T cells in one sample.
+
+    Parameters
+    ----------
+    y
+        CAR counts of the T cells.
+    depth
+        Total counts of the T cells.
+    ambient
+        Ambient CAR counts per count.
+    """
+    # cells of the same count and nearly the same depth stand for each other
+    key = np.column_stack([y, np.rint(np.log(np.maximum(depth, 1.0)) * 8)])
+    _, first, times = np.unique(key, axis=0, return_index=True, return_counts=True)
+    center = np.log(max(y.mean(), 0.1) / max(depth.mean(), 1.0))
+    y, depth, ambient = y[first], np.maximum(depth[first], 1.0), ambient[first]
+    quiet = log_nb(y, depth * ambient, 1e6)  # a size this large is Poisson
+
+    def profile(share: float) -> float:
+        def loss(v: np.ndarray) -> float:
+            loud = log_nb(y, depth * np.exp(v[0]), float(np.exp(v[1]))) + np.log(share)
+            rest = quiet + np.log1p(-min(share, 1 - 1e-9))
+            gap = (v[1] - LOG_SIZE[0]) / (2 * LOG_SIZE[1])  # half as sure as in the fit
+            return -float(times @ np.logaddexp(loud, rest)) + 0.5 * gap**2
+
+        start = np.array([center - np.log(share), LOG_SIZE[0]])
+        bounds = [(center - 3, center + 6), (-2.0, 5.0)]
+        return float(minimize(loss, start, method="L-BFGS-B", bounds=bounds).fun)
+
+    best = minimize_scalar(profile, bounds=(1e-3, 1.0), method="bounded", options={"xatol": 0.005})
+    limit = min(best.fun, profile(1.0)) + LIKELIHOOD_DROP
+    peak = 1.0 if profile(1.0) <= best.fun else float(best.x)
+    ends = []
+    for outside in (1e-3, 1.0):
+        inner, outer = peak, outside
+        if profile(outer) <= limit:
+            inner = outer
+        while abs(outer - inner) > 0.005:  # noqa: PLR2004
+            middle = 0.5 * (inner + outer)
+            inner, outer = (middle, outer) if profile(middle) <= limit else (inner, middle)
+        ends.append(float(inner))
+    return ends[0], ends[1]
+
+
+def _text(row: pd.Series, column: str) -> str:
+    value = row.get(column)
+    return "" if value is None or pd.isna(value) else str(value)
