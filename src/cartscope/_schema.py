@@ -414,6 +414,28 @@ LIGREC = Schema(
     },
 )
 
+LIGREC_INTERACTION = Schema(
+    "ligrec_interaction.csv",
+    {
+        **_CONTRAST,
+        "source": (TEXT, "sending population"),
+        "target": (TEXT, "receiving population"),
+        "ligand": (TEXT, "ligand, subunits joined by _"),
+        "receptor": (TEXT, "receptor, subunits joined by _"),
+        "n_group_first": (INTEGER, "patients in the group, first arm"),
+        "n_reference_first": (INTEGER, "patients in the reference, first arm"),
+        "n_group_second": (INTEGER, "patients in the group, second arm"),
+        "n_reference_second": (INTEGER, "patients in the reference, second arm"),
+        "change_first": (NUMBER, "group minus reference in the first arm, mean score"),
+        "change_second": (NUMBER, "group minus reference in the second arm, mean score"),
+        "t": (NUMBER, "interaction over its standard error, on ranks"),
+        "p_value": (NUMBER, "two-sided, by permuting residuals within arms"),
+        "fdr": (NUMBER, "Benjamini-Hochberg over the table"),
+        "family_size": (INTEGER, "tests that fdr corrects for"),
+        **_REASON,
+    },
+)
+
 CONTRASTS = Schema(
     "contrasts.csv",
     {

@@ -61,7 +61,7 @@ def test_contamination_makes_a_difference_that_the_correction_takes_away(rng):
 
 def test_the_corrected_test_holds_its_level_when_expansion_differs():
     p_plain, p_corrected = [], []
-    for seed in range(200):
+    for seed in range(80):
         negative, positive, missed = contaminated(np.random.default_rng(seed))
         p_plain.append(compare_fractions(negative, LEVELS, contrast=(2, 1)).loc[0, "p_value"])
         table = compare_fractions(

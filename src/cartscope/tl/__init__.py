@@ -15,6 +15,7 @@ from cartscope.tl._gene_sets import gene_set_overlap
 from cartscope.tl._gsea import gsea
 from cartscope.tl._leiden import leiden
 from cartscope.tl._ligand_receptor import ligand_receptor
+from cartscope.tl._ligrec_interaction import ligand_receptor_interaction
 from cartscope.tl._ligrec_scores import (
     LIGAND_RECEPTOR_SCORES,
     LigandReceptorScores,
@@ -73,6 +74,7 @@ __all__ = [
     "gene_set_patient_test",
     "over_representation",
     "ligand_receptor",
+    "ligand_receptor_interaction",
     "ligand_receptor_scores",
     "LigandReceptorScores",
     "LIGAND_RECEPTOR_SCORES",

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cartscope._errors import InputError
+from cartscope._schema import LIGREC_INTERACTION
+from cartscope.tl import LigandReceptorScores, ligand_receptor_interaction
+
+PAIRS = pd.DataFrame({"ligand": ["CXCL10", "RETN"], "receptor": ["CXCR3", "CAP1"]})
+NAMED = [("CXCL10", "CXCR3")]
+OPTIONS = {"contrast": ("high", "low"), "arms": (True, False), "pairs": NAMED}
+
+
+def study(values: np.ndarray) -> tuple[LigandReceptorScores, dict[str, tuple[str, bool]]]:
+    """The paper's groups: 4 high and 6 low with anakinra, 10 high and 10 low without."""
+    names = tuple(f"p{i:02}" for i in range(30))
+    levels = {}
+    for i, name in enumerate(names):
+        levels[name] = ("high" if i < 4 or 10 <= i < 20 else "low", i < 10)
+    ligand = np.repeat(values[:, None, None], 2, axis=2)
+    one = np.ones_like(ligand)
+    cells = np.full((30, 1), 50)
+    scores = LigandReceptorScores(
+        names, ("m",), ("m",), ("m",), PAIRS, ligand, one, one, one, cells, "product", 10
+    )
+    return scores, levels
+
+
+def test_a_difference_in_one_arm_only_is_found(rng):
+    values = rng.normal(10, 1, 30)
+    values[:4] += 5
+    table = ligand_receptor_interaction(*study(values), **OPTIONS, name="7E")
+    LIGREC_INTERACTION.check(table)
+    row = table.iloc[0]
+    assert len(table) == 1
+    assert row["p_value"] < 0.01
+    assert row["change_first"] == pytest.approx(values[:4].mean() - values[4:10].mean())
+    assert row["change_second"] == pytest.approx(values[10:20].mean() - values[20:].mean())
+    counts = [f"n_{side}_{arm}" for arm in ("first", "second") for side in ("group", "reference")]
+    assert row[counts].tolist() == [4, 6, 10, 10]
+
+
+def test_the_same_difference_in_both_arms_is_none():
+    p = []
+    for seed in range(120):
+        values = np.random.default_rng(seed).normal(10, 1, 30)
+        values[:4] += 2
+        values[10:20] += 2
+        table = ligand_receptor_interaction(*study(values), **OPTIONS, n_permutations=200)
+        p.append(table.loc[0, "p_value"])
+    assert np.mean(np.array(p) < 0.05) < 0.12
+
+
+def test_the_seed_decides_and_other_pairs_do_not(rng):
+    scores, levels = study(rng.normal(10, 1, 30))
+    one = ligand_receptor_interaction(scores, levels, **OPTIONS, n_permutations=300)
+    two = ligand_receptor_interaction(
+        scores, levels, **{**OPTIONS, "pairs": [("RETN", "CAP1"), *NAMED]}, n_permutations=300
+    )
+    assert one.loc[0, "p_value"] == two.set_index("ligand").loc["CXCL10", "p_value"]
+
+
+def test_patients_without_a_score_leave_and_empty_cells_have_a_reason(rng):
+    values = rng.normal(10, 1, 30)
+    values[:3] = np.nan
+    row = ligand_receptor_interaction(*study(values), **OPTIONS).iloc[0]
+    assert row["n_group_first"] == 1
+    assert row["reason"] == "too few cells: fewer than 2 patients in group, first arm"
+    assert np.isnan(row["p_value"])
+    constant = ligand_receptor_interaction(*study(np.zeros(30)), **OPTIONS).iloc[0]
+    assert constant["p_value"] == 1
+
+
+def test_errors(rng):
+    scores, levels = study(rng.normal(10, 1, 30))
+    with pytest.raises(InputError, match="none of the pairs"):
+        ligand_receptor_interaction(scores, levels, **{**OPTIONS, "pairs": [("A", "B")]})
+    with pytest.raises(InputError, match="a level of arms is 'yes'"):
+        ligand_receptor_interaction(scores, levels, **{**OPTIONS, "arms": ("yes", False)})
+    with pytest.raises(InputError, match="a level of contrast is 'grade 2'"):
+        ligand_receptor_interaction(scores, levels, **{**OPTIONS, "contrast": ("grade 2", "low")})
