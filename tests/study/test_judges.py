@@ -54,6 +54,8 @@ def test_every_kind_has_a_judge():
         ([{"effect": -1.0, "fdr": 0.01}], "not reproduced"),
         ([{"effect": -1.0, "fdr": 0.01, "expected": "down"}], "reproduced"),
         ([{"effect": 1.0, "fdr": 0.3, "min_p": 0.2}], "not attainable"),
+        ([{"effect": 1.0, "p_value": 0.0095, "fdr": 0.3, "min_p": 0.0095}], "not attainable"),
+        ([{"effect": 1.0, "p_value": 0.02, "fdr": 0.3, "min_p": 0.0095}], "direction only"),
         ([{"reason": "too few cells"}], "not testable"),
         ([], "not testable"),
     ],

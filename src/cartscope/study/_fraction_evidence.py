@@ -46,12 +46,11 @@ def fraction_rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFram
 
 def _values(row: pd.Series) -> dict[str, Any]:
     medians = row["median_group"] - row["median_reference"]
-    shift = row.get("shift", np.nan)
     return {
         "population": " ".join(w for w in (row["population"], row["car_status"]) if w),
-        "effect": shift if np.isfinite(shift) else medians,
-        "ci_low": row.get("shift_low", np.nan),
-        "ci_high": row.get("shift_high", np.nan),
+        "effect": row.get("effect", medians),
+        "ci_low": row.get("ci_low", np.nan),
+        "ci_high": row.get("ci_high", np.nan),
         "p_value": row["p_value"],
         "fdr": row["fdr"],
         "min_p": row["min_p"],

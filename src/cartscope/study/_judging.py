@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cartscope.manifest import Claim
 
+_FLOOR_SLACK = 1 + 1e-9  # p and its floor are computed on different ways
 SIGNS = {"up": 1.0, "down": -1.0}
 
 
@@ -96,6 +97,9 @@ def _directed(row: pd.Series, *, alpha: float) -> tuple[str, str]:
         return REPRODUCED, f"q = {row['fdr']:.2g} < {alpha:g}"
     if row["min_p"] >= alpha:
         return NOT_ATTAINABLE, f"the smallest attainable p is {row['min_p']:.2g}"
+    if row["p_value"] <= row["min_p"] * _FLOOR_SLACK:
+        text = f"p is at its floor of {row['min_p']:.2g}, and q = {row['fdr']:.2g} in this family"
+        return NOT_ATTAINABLE, text
     if not np.isfinite(row["fdr"]):
         return DIRECTION_ONLY, "the sign agrees; no test"
     return DIRECTION_ONLY, f"the sign agrees, q = {row['fdr']:.2g}"

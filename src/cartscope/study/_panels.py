@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 CONTRASTS = "tables/contrasts.csv"
 PSEUDOBULK = "tables/pseudobulk.csv"
 _LINEAGES = ("CD4", "CD8")
+_TIMEPOINTS = {
+    k.timepoints.infusion_product: "infusion product",
+    k.timepoints.baseline: "baseline",
+    k.timepoints.day7: "day 7",
+}
 
 
 def result_rows(ctx: Context, table: str, contrast: str, *, value: str = "p_value") -> pd.DataFrame:
@@ -214,3 +219,42 @@ def claim_sets(ctx: Context, claim: str) -> dict[str, str]:
     """
     found = next(c for c in ctx.manifests.claims if c.id == claim)
     return {name: text for e in found.evidence for text, name in e.features.items()}
+
+
+def libraries(ctx: Context) -> pd.DataFrame:
+    """Return one row per library: its QC, its cohort and what kind of sample it is.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    """
+    qc = ctx.read_table("tables/qc.csv")
+    samples = ctx.read_table("tables/samples.csv").astype({"sample_id": str})
+    more = [c for c in samples.columns if c not in qc.columns and c != "sample_id"]
+    table = qc.astype({"sample": str}).merge(
+        samples[["sample_id", *more]], left_on="sample", right_on="sample_id", how="left"
+    )
+    if "study" not in table:
+        table["study"] = ""
+    table["study"] = table["study"].replace("", "one study")
+    sort = table.get("sorted", pd.Series("", table.index)).astype(str).str.lower()
+    suffix = np.where(sort == "true", ", CAR-sorted", "")
+    table["kind"] = [
+        f"{_TIMEPOINTS.get(t, t or 'time point unknown')}{s}"
+        for t, s in zip(table["timepoint"].astype(str), suffix, strict=True)
+    ]
+    return table
+
+
+def kind_order(kind: str) -> tuple[int, str]:
+    """Return where a kind of sample stands: products, then day 7, then the rest.
+
+    Parameters
+    ----------
+    kind
+        From :func:`libraries`.
+    """
+    known = list(_TIMEPOINTS.values())
+    name = kind.partition(",")[0]
+    return (known.index(name) if name in known else len(known), kind)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cartscope.study._evidence import feature_names
 from cartscope.study._judging import called
 from cartscope.study._verdicts import (
     CORRECTLY_NONE,
@@ -19,24 +20,36 @@ from cartscope.study._verdicts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from cartscope.manifest import Claim
     from cartscope.study._model import Judgement
 
 
-def read_planted(truth: Path | None) -> pd.DataFrame | None:
+def read_planted(truth: Path | None, claims: Iterable[Claim]) -> pd.DataFrame | None:
     """Return the planted effects, or None if the truth is not beside the data.
 
     Parameters
     ----------
     truth
         Folder of the simulated study's truth.
+    claims
+        Those that ask which cell types were found are told how many cells of each there are.
     """
     path = truth / "effects.csv" if truth is not None else None
     if path is None or not path.is_file():
         return None
-    return pd.read_csv(path, keep_default_na=False)
+    effects = pd.read_csv(path, keep_default_na=False)
+    cells = pd.read_csv(truth / "cells.csv.gz", usecols=["cell_type"])["cell_type"].value_counts()
+    types = [
+        {"claim_id": c.id, "feature": f, "log2_effect": float(cells.get(e.features.get(f, f), 0))}
+        for c in claims
+        for e in c.evidence
+        if e.table == "cell_types"
+        for f in feature_names(c, e)
+    ]
+    return pd.concat([effects, pd.DataFrame(types)], ignore_index=True).fillna("")
 
 
 def planted_effect(planted: pd.DataFrame, row: pd.Series) -> float:
@@ -84,7 +97,8 @@ def against_truth(
     ]
     counted = [v for v in rows if v != NOT_TESTABLE]
     if not counted:
-        return rows, NOT_TESTABLE, judgement.reason
+        nothing = judgement.verdict != NOT_TESTABLE
+        return rows, NOT_TESTABLE, "nothing is planted for it" if nothing else judgement.reason
     names = (RECOVERED, MISSED, FALSE_CALL, CORRECTLY_NONE)
     numbers = {n: counted.count(n) for n in names if n in counted}
     reason = "; ".join(f"{n} {name}" for name, n in numbers.items())
@@ -108,8 +122,6 @@ def _row(claim: Claim, row: pd.Series, verdict: str) -> str:
         return RECOVERED if found and np.sign(row["effect"]) == np.sign(planted) else MISSED
     if planted == 0:
         return NOT_TESTABLE
-    return RECOVERED if verdict == REPRODUCED or _agrees(row) else MISSED
-
-
-def _agrees(row: pd.Series) -> bool:
-    return bool(np.sign(row["effect"]) == np.sign(row["planted"]))
+    # an estimate need not have the paper's size here, only the planted sign
+    agrees = claim.kind == "estimate" and np.sign(row["effect"]) == np.sign(planted)
+    return RECOVERED if verdict == REPRODUCED or agrees else MISSED

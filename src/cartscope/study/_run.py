@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from cartscope._check import one_of
 from cartscope.study._closing import save_settings
 from cartscope.study._context import Context
 from cartscope.study._registry import all_steps
+from cartscope.study._run_record import write_record
 from cartscope.study._state import State
 
 if TYPE_CHECKING:
@@ -76,22 +78,30 @@ def reproduce(
     ctx = Context(settings)
     state = State(ctx)
     run = Run(ctx)
-    for step in wanted_steps(only):
-        fingerprint = state.fingerprint(step)
-        if state.up_to_date(step, fingerprint):
-            run.steps.append(StepRecord(step.name, skipped=True))
-            tell("skipped", step)
-            continue
-        tell("started", step)
-        start = time.perf_counter()
-        # several BLAS threads give other bytes, and multiply with the workers of a step
-        with threadpool_limits(limits=1, user_api="blas"):
-            step.run(ctx)
-        state.record(step, fingerprint)
-        save_settings(ctx)
-        seconds = time.perf_counter() - start
-        run.steps.append(StepRecord(step.name, skipped=False, seconds=seconds, peak_gb=_peak_gb()))
-        tell("finished", step)
+    started, finished = datetime.now(UTC), False
+    try:
+        for step in wanted_steps(only):
+            fingerprint = state.fingerprint(step)
+            if state.up_to_date(step, fingerprint):
+                run.steps.append(StepRecord(step.name, skipped=True))
+                tell("skipped", step)
+                continue
+            tell("started", step)
+            start = time.perf_counter()
+            # several BLAS threads give other bytes, and multiply with the workers of a step
+            with threadpool_limits(limits=1, user_api="blas"):
+                step.run(ctx)
+            state.record(step, fingerprint)
+            save_settings(ctx)
+            seconds = time.perf_counter() - start
+            run.steps.append(
+                StepRecord(step.name, skipped=False, seconds=seconds, peak_gb=_peak_gb())
+            )
+            tell("finished", step)
+        finished = True
+    finally:
+        if any(not s.skipped for s in run.steps):
+            write_record(run, started=started, finished=finished)
     return run
 
 

@@ -228,6 +228,9 @@ def claims_table(ctx: Context) -> Table:
     """
     claims = ctx.read_table("claims.csv")
     statements = {c.id: c.statement for c in ctx.manifests.claims}
+    # the banner says it once for the whole page
+    simulated = ctx.manifests.cohort.caveats["simulated"]
+    claims["caveats"] = claims["caveats"].str.replace(simulated, "").str.strip("; ")
     claims["statement"] = claims["id"].map(statements)
     claims["patients"] = [
         f"{a} / {b}" if a or b else ""

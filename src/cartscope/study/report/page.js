@@ -36,6 +36,7 @@
   };
   document.querySelectorAll("[data-filter]").forEach((box) => box.addEventListener("input", () => narrow(box.dataset.filter)));
   document.querySelectorAll("[data-verdict]").forEach((box) => box.addEventListener("change", () => narrow(box.dataset.verdict)));
+  document.querySelectorAll(".long").forEach((cell) => cell.addEventListener("click", () => cell.classList.toggle("open")));
   const dialog = document.getElementById("zoom");
   document.querySelectorAll(".zoom").forEach((button) => button.addEventListener("click", () => {
     const image = button.querySelector("img");

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> None:
     """Call each library by the CAR features it can have."""
-    samples = ctx.read_table("tables/samples.csv")
-    names = samples.get("car_features", samples["sample_id"].map(lambda _: ""))
-    features = {s: tuple(f.split()) for s, f in zip(samples["sample_id"], names, strict=True)}
     settings = {
         "product_key": k.obs.sample,
         "controls": ctx.manifests.annotation.car.controls,
         "none_where": {k.obs.timepoint: ctx.manifests.cohort.car_absent_timepoints},
     }
     with ctx.annotating("car") as adata:
+        # a library whose reference lacks the CAR has no zeros, it has no answer
+        found = adata.uns[k.uns.cartscope].get(k.uns.car_features_by_sample, {})
+        features = {str(sample): tuple(names) for sample, names in found.items()}
         tl.car_status(adata, features=features, rule=ctx.preset.cells.car.value, settings=settings)
         table = tl.car_audit(adata, settings=settings)
     table["car_features"] = table["sample"].map(lambda s: " ".join(features.get(s, ())))
@@ -33,7 +33,7 @@ def run(ctx: Context) -> None:
 STEP = Step(
     name="car",
     title="CAR status",
-    needs=(cell_artifact("annotate"), "tables/samples.csv"),
+    needs=(cell_artifact("annotate"),),
     makes=(cell_artifact("car"), "tables/car_calls.csv"),
     params=("cells",),
     manifests=("annotation.toml", "cohort.toml"),

@@ -32,7 +32,8 @@ _INNER = ("excludes", "low", "high")
 def run(ctx: Context) -> None:
     """Write the ledger and its detail."""
     simulated = is_simulated(ctx)
-    planted = read_planted(read_source(ctx).truth) if simulated else None
+    truth = read_source(ctx).truth if simulated else None
+    planted = read_planted(truth, ctx.manifests.claims)
     rows, details = [], []
     for claim in ctx.manifests.claims:
         detail = _detail(ctx, claim)

@@ -31,9 +31,16 @@ def run(ctx: Context) -> None:
         found = geo.index(source.root, ctx.manifests.series, samples=ctx.settings.samples)
         table, left_out, base = found.samples, found.left_out, source.root
         _refuse_unplaced(left_out)
-    grades = ctx.settings.grades or source.grades
-    if grades is not None:
-        table = io.apply_grades(table, io.read_grades(grades))
+    if ctx.settings.grades is not None:
+        table = io.apply_grades(table, io.read_grades(ctx.settings.grades))
+    elif source.grades is not None:
+        # found beside the data, so it may know patients that were not downloaded
+        grades = io.read_grades(source.grades)
+        here = grades["patient"].isin(table["patient"].astype(str))
+        table = io.apply_grades(table, grades[here])
+    if table.empty:
+        msg = f"{source.root}: no library of the study was found; `cartscope geo inspect` says why."
+        raise InputError(msg)
     if ctx.settings.car_features:
         table = table.assign(car_features=" ".join(ctx.settings.car_features))
     # absolute paths would make two runs of the same data differ

@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 
 def run(ctx: Context) -> None:
     """Gate on neighbour-averaged expression, sample by sample."""
+    manifest = ctx.manifests.annotation
     with ctx.annotating("t_subsets") as adata:
-        tl.t_subsets(adata, rule=ctx.preset.cells.t_subsets.value, n_jobs=ctx.jobs)
+        tl.t_subsets(
+            adata,
+            rule=ctx.preset.cells.t_subsets.value,
+            gates=manifest.gates.model_dump(),
+            markers=manifest.t_markers(),
+            n_jobs=ctx.jobs,
+        )
 
 
 STEP = Step(
@@ -24,5 +31,6 @@ STEP = Step(
     needs=(cell_artifact("annotate"),),
     makes=(cell_artifact("t_subsets"),),
     params=("cells",),
+    manifests=("annotation.toml",),
     run=run,
 )
