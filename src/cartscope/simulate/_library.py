@@ -57,7 +57,9 @@ def _direct() -> _Direct:
     chosen = (highest > _DIRECT_PER_MILLION) | (program >= 0)
     chosen[-len(CAR_FEATURES) :] = True
     at = np.flatnonzero(chosen)
-    return _Direct(at.astype(np.int32), ref.dispersion[at], program[at])
+    dispersion = ref.dispersion.copy()
+    dispersion[ref.at(HEME)] = 0.1  # how red a cell is comes from its activity
+    return _Direct(at.astype(np.int32), dispersion[at], program[at])
 
 
 def _random_effects(lib: Library, random_state: int) -> dict[str, np.ndarray]:

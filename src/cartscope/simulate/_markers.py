@@ -51,9 +51,29 @@ T_COMMON = {"CD3D": 1500, "CD3E": 900, "CD3G": 420, "TRAC": 1300, "TRBC1": 500, 
             "MS4A1": 3, "IL4R": 60, "IL10RA": 140, "IL10RB": 45, "IL13RA1": 3, "TYROBP": 40,
             "FCER1G": 30, "FOXP3": 2, "IL2RA": 15, "CTLA4": 20, "IKZF2": 10, "TIGIT": 30,
             **_IL}  # fmt: skip
+_OF_CD4 = {"TNFRSF25": 100, "CORO1B": 160, "AQP3": 110, "MAF": 60, "ICOS": 70, "IL6ST": 90,
+           "INPP4B": 60, "TSHZ2": 60, "TRAT1": 90, "CD5": 80, "RORA": 80, "SPOCK2": 180,
+           "CD40LG": 90, "TNFRSF4": 60, "ANK3": 25, "CCR4": 20, "IL2RA": 20,
+           "PBXIP1": 110}  # fmt: skip
+_OF_CD8 = {"CRTAM": 45, "CTSW": 380, "KLRC4": 25, "TRGC2": 100, "KLRK1": 180, "GZMM": 260,
+           "APOBEC3G": 130, "LYAR": 160, "EOMES": 40, "PATL2": 40, "THEMIS": 70, "HCST": 480,
+           "LINC02446": 60, "CD99": 320, "SLAMF7": 45, "CCR5": 20, "PRR5L": 25,
+           "XCL2": 40}  # fmt: skip
 T_LINEAGE = {
-    "CD4": {"CD4": 190, "CD8A": 4, "CD8B": 4, "CD40LG": 90, "KLRK1": 10, "TNFRSF4": 60},
-    "CD8": {"CD4": 3, "CD8A": 520, "CD8B": 420, "CD40LG": 5, "KLRK1": 120, "TNFRSF4": 6},
+    "CD4": {
+        **{gene: 0.25 * level for gene, level in _OF_CD8.items()},
+        **_OF_CD4,
+        "CD4": 190,
+        "CD8A": 4,
+        "CD8B": 4,
+    },
+    "CD8": {
+        **{gene: 0.25 * level for gene, level in _OF_CD4.items()},
+        **_OF_CD8,
+        "CD4": 3,
+        "CD8A": 520,
+        "CD8B": 420,
+    },
 }
 T_SUBSETS = {
     "CD4 naive": Recipe({"CD4 naive": 1}, cpm=_NAIVE),
@@ -70,7 +90,7 @@ T_SUBSETS = {
              "IKZF2": 160, "TIGIT": 260, "RTKN2": 160, "TNFRSF18": 120, "TNFRSF1B": 160},
     ),
     "CD4 CTL": Recipe({"CD4 memory": 0.45, "CD8 effector": 0.55}, cpm={**_EM, **_CYTOTOXIC}),
-    "CD8 naive": Recipe({"CD4 naive": 1}, cpm={**_NAIVE, "LINC02446": 160}),
+    "CD8 naive": Recipe({"CD4 naive": 1}, cpm={**_NAIVE, "LINC02446": 160, "GZMM": 60, "CTSW": 90}),
     "CD8 CM": Recipe({"CD4 memory": 0.7, "CD8 effector": 0.3}, cpm={**_CM, "GZMK": 160}),
     "CD8 EM": Recipe({"CD8 effector": 1}, cpm={**_EM, **_CYTOTOXIC, "GZMK": 700}),
     "CD8 TEMRA": Recipe({"CD8 effector": 0.7, "NK": 0.3}, cpm=_TEMRA),
