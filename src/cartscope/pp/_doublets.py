@@ -27,7 +27,8 @@ _FEWEST_EXPRESSED = 3  # cells a gene must occur in
 _RATE_PER_CELL = 8e-6  # 10x Genomics: 0.8% doublets per 1,000 cells recovered
 _RATE_SD = 0.02
 _BINS = 256
-_PLAUSIBLE = (0.2, 3.0)  # called doublets over expected ones
+_ORDINARY = 0.95  # quantile of the cells' scores above which a simulated doublet stands out
+_PLAUSIBLE = (0.5, 3.0)  # called doublets over expected ones
 
 
 def doublet_scores(
@@ -171,9 +172,9 @@ def threshold(scores: np.ndarray, simulated: np.ndarray, *, rate: float) -> tupl
     Returns
     -------
     The valley between the two modes of the simulated scores, as Scrublet has it, if it calls a
-    plausible number of cells: a fifth to three times as many as expected. In small or shallow
+    plausible number of cells: half to three times as many as expected. In small or shallow
     libraries it often does not; then as many cells are called as expected, less the share of
-    simulated doublets that look like single cells.
+    simulated doublets that do not stand out from 95% of the cells.
     """
     expected = rate * scores.size
     cut = valley(simulated)
@@ -181,9 +182,10 @@ def threshold(scores: np.ndarray, simulated: np.ndarray, *, rate: float) -> tupl
         called = int((scores > cut).sum())
         if _PLAUSIBLE[0] * expected <= called <= _PLAUSIBLE[1] * expected:
             return cut, f"simulated doublets, score above {cut:.3f} (valley)"
-    visible = float((simulated > np.quantile(scores, 1 - rate)).mean())
-    n_called = min(int(np.ceil(expected * visible)), scores.size - 1)
-    cut = float(np.sort(scores)[::-1][n_called])
+    visible = float((simulated > np.quantile(scores, _ORDINARY)).mean())
+    n_called = max(round(expected * visible), 1)
+    # scores are counts of neighbours in disguise, so that many are alike: ties are called together
+    cut = float(np.nextafter(np.sort(scores)[-n_called], -np.inf))
     return cut, f"simulated doublets, score above {cut:.3f} (expected number: no clear valley)"
 
 
