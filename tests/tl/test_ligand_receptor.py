@@ -264,6 +264,33 @@ def test_errors_name_what_is_wrong(cells):
         ligand_receptor_scores(counts, groupby="type", resource=PAIRS)
 
 
+def test_labels_drawn_at_random_rarely_give_any_q_below_a_tenth(rng):
+    """Through the whole chain, candidate filter included, on pairs that share genes and cells."""
+    n_genes, patients = 60, [f"p{i}" for i in range(10)]
+    obs = pd.DataFrame({"patient": np.repeat(patients, 40)})
+    obs["type"] = np.tile(np.repeat(["mono", "T"], 20), 10)
+    obs.index = obs.index.astype(str)
+    level = np.repeat(rng.gamma(1, 0.4, (10, n_genes)), 40, axis=0)  # patients differ, groups don't
+    x = rng.gamma(1.0, 1.0, (400, n_genes)) * (rng.random((400, n_genes)) < level)
+    var = pd.DataFrame(index=[f"g{i}" for i in range(n_genes)])
+    cells = ad.AnnData(sparse.csr_matrix(x), obs=obs, var=var)
+    resource = pd.DataFrame(
+        {
+            "ligand": [f"g{i}" for i in range(30)] * 2,
+            "receptor": [f"g{30 + i // 2}" for i in range(60)],
+        }
+    )
+    any_found, shares = [], []
+    for _ in range(120):
+        sides = dict(zip(patients, rng.permutation(["high"] * 4 + ["low"] * 6), strict=True))
+        cells.obs["crs"] = cells.obs["patient"].map(sides)
+        table = ligand_receptor(cells, groupby="type", contrast=CONTRAST, resource=resource)
+        any_found.append((table["fdr"] < 0.1).any())
+        shares.append((table["p_value"] < 0.05).mean())
+    assert np.mean(any_found) <= 0.15  # 0.1, and 1.8 standard errors
+    assert np.mean(shares) <= 0.055
+
+
 def test_all_patients_pairs_and_populations_in_well_under_a_minute(rng):
     """The whole union of resources, 26 patients and 6 populations: 2.3 million scores."""
     resource = read_lr_resource()

@@ -14,6 +14,7 @@ from cartscope.tl._gene_set_patient_test import gene_set_patient_test
 from cartscope.tl._gene_sets import gene_set_overlap
 from cartscope.tl._gsea import gsea
 from cartscope.tl._leiden import leiden
+from cartscope.tl._liana import liana_rank_aggregate
 from cartscope.tl._ligand_receptor import ligand_receptor
 from cartscope.tl._ligrec_interaction import ligand_receptor_interaction
 from cartscope.tl._ligrec_scores import (
@@ -78,4 +79,5 @@ __all__ = [
     "ligand_receptor_scores",
     "LigandReceptorScores",
     "LIGAND_RECEPTOR_SCORES",
+    "liana_rank_aggregate",
 ]
