@@ -85,6 +85,9 @@ def test_libraries_without_an_estimate_say_why():
     assert table.loc["tiny", "reason"] == "20 cells of a known type, below 50"
     assert np.isnan(table.loc["tiny", "ambient_share"])
     assert table.loc["s1", "ambient_share"] == pytest.approx(0.05, abs=0.01)
+    # a product of T cells alone: no other type shows what is ambient
+    assert np.isnan(table.loc["product", "ambient_share"])
+    assert table.loc["product", "reason"] == "too few counts of genes of other types"
 
 
 def test_input_is_untouched():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _LEAST_EXPECTED = 10.0  # counts in a type, were all of its RNA ambient
+_OWN_SHARE = 0.5  # of a gene's counts must come from the types that express it
 _MOST_WEIGHT = 100.0  # so that no single abundant gene decides
 
 
@@ -42,6 +43,8 @@ def ambient_share(
     profile = sums.sum(axis=0) / max(sums.sum(), 1)
     ratio, weight, genes = [], [], set()
     for gene, own in owners.items():
+        if sums[list(own), gene].sum() < _OWN_SHARE * sums[:, gene].sum():
+            continue  # the types that express it are hardly here: others would judge themselves
         others = np.setdiff1d(np.arange(len(sums)), own)
         expected = profile[gene] * sums[others].sum(axis=1)
         enough = expected >= _LEAST_EXPECTED
@@ -73,6 +76,7 @@ def ambient(
     that only one cell type expresses shows in cells of the others how much of their RNA is ambient
     (the idea of SoupX, Young and Behjati 2020, doi 10.1093/gigascience/giaa151). The share times
     the CAR's part of the profile tells how many cells get a CAR UMI without being CAR T cells.
+    Genes that other types express a little after all push the estimate up: it is an upper bound.
 
     Parameters
     ----------
