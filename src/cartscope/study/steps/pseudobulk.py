@@ -34,6 +34,9 @@ def run(ctx: Context) -> None:
             pdata = pp.pseudobulk(adata, by=[*GROUPS, _LABEL], min_cells=p["min_cells"])
         finally:
             del adata.obs[_LABEL]
+        # which annotations are in memory depends on what ran before; the cohort's columns do not
+        known = [*GROUPS, _LABEL, k.obs.n_cells, *ctx.read_table("tables/samples.csv").columns]
+        pdata.obs = pdata.obs[[c for c in dict.fromkeys(known) if c in pdata.obs]]
         if pdata.n_obs:
             pp.infer_sex(pdata)
         with ctx.writing(pseudobulk_artifact(name)) as temporary:
@@ -46,7 +49,7 @@ def run(ctx: Context) -> None:
 STEP = Step(
     name="pseudobulk",
     title="Sum counts per patient and population",
-    needs=tuple(cell_artifact(s) for s in ("car", "t_subsets")),
+    needs=(cell_artifact("car"), cell_artifact("t_subsets"), "tables/samples.csv"),
     makes=(TABLE,),
     params=("pseudobulk",),
     manifests=("contrasts.toml",),

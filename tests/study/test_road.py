@@ -1,0 +1,260 @@
+"""The road from samples.csv to the report: whole, resumed, repeated, and with a change on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+from cartscope import io
+from cartscope._errors import InputError
+from cartscope._schema import SCHEMAS
+from cartscope.study import Settings, all_figures, all_steps, reproduce, wanted_steps
+from cartscope.study._closing import closing_lines, saved_settings
+
+# run.json is outside the promise; work/ holds its bookkeeping
+PROMISED = ("cells.h5ad", "claims.csv", "claims_detail.csv", "report.html", "provenance.json")
+
+
+def promised(out):
+    files = [out / name for name in PROMISED]
+    for folder in ("tables", "figures"):
+        files += sorted(p for p in (out / folder).rglob("*") if p.is_file())
+    return {
+        p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
+    }
+
+
+def test_every_step_ran_in_order(finished):
+    names = [s.name for s in finished.steps]
+    assert names == list(all_steps())
+    assert not any(s.skipped for s in finished.steps)
+    assert names.index("ingest") < names.index("qc") < names.index("car") < names.index("claims")
+
+
+def test_it_leaves_what_it_promises(finished):
+    out = finished.context.settings.out
+    for name in (*PROMISED, "run.json"):
+        assert (out / name).stat().st_size > 0, name
+    for panel in all_figures():
+        for suffix in ("pdf", "png"):
+            assert (out / "figures" / f"fig{panel.lower()}.{suffix}").stat().st_size > 0
+        source = out / "figures" / "source_data" / f"fig{panel.lower()}.csv"
+        assert len(pd.read_csv(source)) > 0, panel
+
+
+@pytest.mark.parametrize(
+    "name", ["qc", "car_calls", "composition", "cycling", "de", "gsea", "ligrec", "contrasts"]
+)
+def test_every_table_follows_its_schema_and_has_a_row(finished, name):
+    table = finished.context.read_table(f"tables/{name}.csv")
+    assert list(SCHEMAS[name].check(table).columns) == list(table.columns)
+    assert len(table) > 0
+
+
+def test_the_cells_keep_the_contract(finished):
+    out = finished.context.settings.out
+    adata = io.read_cells(out / "cells.h5ad")
+    io.validate(adata)
+    assert adata.layers["counts"].dtype.kind == "u"
+    assert adata.obs_names[0].startswith(f"{adata.obs['sample'].iloc[0]}_")
+    assert {"cell_type", "car_status", "t_subset", "phase", "plate"} <= set(adata.obs)
+    assert np.shares_memory(adata.X.indices, adata.layers["counts"].indices)
+    scanpys = anndata.read_h5ad(out / "cells.h5ad")
+    assert scanpys.shape == adata.shape
+
+
+def test_a_contrast_whose_groups_are_there_is_tested_and_the_others_give_no_row(finished):
+    ctx = finished.context
+    contrasts = ctx.read_table("tables/contrasts.csv").drop_duplicates("contrast")
+    tested = set(contrasts.loc[contrasts["status"] == "tested", "contrast"])
+    assert "mono_crs_anakinra" in tested
+    assert "ip_cd4_crs_no_anakinra" not in tested
+    assert set(ctx.read_table("tables/de.csv")["contrast"]) <= tested
+    row = contrasts.set_index("contrast").loc["mono_crs_anakinra"]
+    assert (row["n_group"], row["n_reference"]) == (4, 6)
+
+
+def test_every_claim_has_a_verdict_and_a_reason(finished):
+    claims = finished.context.read_table("claims.csv")
+    assert len(claims) == 48
+    assert (claims["verdict"] != "").all()
+    assert (claims["reason"] != "").all()
+    assert not claims["verdict"].eq("reproduced").any()
+    assert claims["caveats"].str.contains("SIMULATED").all()
+
+
+def test_simulated_data_are_marked_wherever_they_show(finished):
+    out = finished.context.settings.out
+    page = (out / "report.html").read_text("utf-8")
+    assert "SIMULATED" in page
+    assert "SIMULATED" in page.split("</title>")[0]
+
+
+def test_the_report_stands_alone(finished):
+    page = (finished.context.settings.out / "report.html").read_text("utf-8")
+    loaded = re.findall(r'(?:src|href)="(?!#|data:|https://doi\.org/)([^"]*)"', page)
+    assert loaded == []
+    assert page.count("data:image/png;base64,") == len(all_figures())
+    for panel in all_figures():
+        assert f'id="fig-{panel}"' in page
+
+
+def test_provenance_has_no_path_no_date_and_no_jobs(finished):
+    text = (finished.context.settings.out / "provenance.json").read_text("utf-8")
+    content = json.loads(text)
+    assert len(content["inputs"]) == 11  # ten matrices and samples.csv
+    assert content["seed"] == 1
+    assert content["parameters"]["qc"]["min_genes"] == 200
+    assert str(finished.context.settings.out) not in text
+    assert not re.search(r"20\d\d-\d\d-\d\d|jobs", text)
+
+
+def test_a_second_run_does_nothing_and_touches_nothing(finished, copy_of):
+    settings = copy_of()
+    before = promised(settings.out)
+    again = reproduce(settings)
+    assert [s.name for s in again.steps if not s.skipped] == []
+    assert promised(settings.out) == before
+    assert closing_lines(again)[0].endswith("is up to date")
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    finished, study_dir, quick_manifests, tmp_path
+):
+    settings = Settings(
+        data=str(study_dir), out=tmp_path / "killed", manifests=quick_manifests, seed=1, jobs=2
+    )
+
+    def kill(event, step):
+        if event == "started" and step.name == "car":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(settings, notify=kill)
+    assert not (settings.out / "cells.h5ad").exists()
+    record = json.loads((settings.out / "run.json").read_text("utf-8"))
+    assert record["finished"] is False
+    run = reproduce(settings)
+    assert {s.name for s in run.steps if s.skipped} >= {"ingest", "qc", "embed", "cluster"}
+    # two jobs and a stop in between against one job in one go
+    assert promised(settings.out) == promised(finished.context.settings.out)
+
+
+def test_a_changed_threshold_runs_only_what_rests_on_it(copy_of, quick_manifests, tmp_path):
+    own = tmp_path / "own"
+    (own / "params").mkdir(parents=True)
+    text = (quick_manifests / "params" / "recommended.toml").read_text("utf-8")
+    changed = text.replace("min_fraction = { value = 0.1", "min_fraction = { value = 0.3")
+    assert changed != text
+    (own / "params" / "recommended.toml").write_text(changed, "utf-8")
+    settings = copy_of(manifests=own)
+    old = pd.read_csv(settings.out / "tables" / "ligrec.csv")
+    ran = {s.name for s in reproduce(settings).steps if not s.skipped}
+    assert "ligrec" in ran
+    assert not ran & {"ingest", "qc", "embed", "cluster", "annotate", "car", "de", "gsea"}
+    assert len(pd.read_csv(settings.out / "tables" / "ligrec.csv")) < len(old)
+
+
+def test_a_lost_artifact_is_made_again(copy_of):
+    settings = copy_of()
+    before = promised(settings.out)
+    (settings.out / "tables" / "de.csv").unlink()
+    (settings.out / "tables" / "pseudobulk_cd14_monocyte.h5ad").unlink()
+    ran = [s.name for s in reproduce(settings).steps if not s.skipped]
+    assert ran == ["pseudobulk", "de"]
+    assert promised(settings.out) == before
+
+
+def test_an_altered_table_is_not_believed(copy_of):
+    settings = copy_of()
+    before = promised(settings.out)
+    path = settings.out / "tables" / "cycling.csv"
+    path.write_text(path.read_text("utf-8").replace("cycling", "bicycling"), "utf-8")
+    reproduce(settings)
+    assert promised(settings.out) == before
+
+
+def test_bad_input_leaves_earlier_results_as_they_were(copy_of, study_dir, tmp_path):
+    settings = copy_of()
+    before = promised(settings.out)
+    table = pd.read_csv(study_dir / "samples.csv")
+    table.loc[0, "path"] = "not-there.h5ad"
+    table["path"] = [str(study_dir / p) for p in table["path"]]
+    bad = tmp_path / "bad.csv"
+    table.to_csv(bad, index=False)
+    with pytest.raises(InputError, match=r"not-there\.h5ad"):
+        reproduce(copy_of(samples=bad))
+    assert promised(settings.out) == before
+
+
+def test_without_grades_the_rest_still_runs(study_dir, quick_manifests, tmp_path):
+    table = pd.read_csv(study_dir / "samples.csv").drop(columns=["crs_grade", "nt_grade"])
+    table["path"] = [str(study_dir / p) for p in table["path"]]
+    own = tmp_path / "no-grades.csv"
+    table.to_csv(own, index=False)
+    settings = Settings(
+        data=str(study_dir), samples=own, out=tmp_path / "o", manifests=quick_manifests
+    )
+    run = reproduce(settings, only=["claims", "contrasts"])
+    lines = closing_lines(run)
+    assert any("no CRS and NT grade for 10 patients" in line for line in lines)
+    assert any("--grades grades.csv" in line for line in lines)
+    contrasts = run.context.read_table("tables/contrasts.csv").set_index("contrast")
+    row = contrasts.loc["cycling_car_neg_anakinra"]
+    assert row["status"] == "not testable"
+    assert "grades unknown for 10 patients" in row["reason"]
+    de = run.context.read_table("tables/de.csv")
+    assert (de["reason"] != "").all(), "an empty table says why, contrast by contrast"
+    claims = run.context.read_table("claims.csv").set_index("id")
+    assert claims.loc["monocyte-il1-down", "verdict"] == "not testable"
+    assert "grades" in claims.loc["monocyte-il1-down", "reason"]
+
+
+def test_options_of_a_run_are_found_again(finished):
+    settings = saved_settings(finished.context.settings.out, jobs=3)
+    assert settings.seed == 1
+    assert settings.jobs == 3
+    assert settings.manifests == finished.context.settings.manifests
+
+
+def test_no_run_to_go_on_from(tmp_path):
+    with pytest.raises(InputError, match="no run has written here; run `cartscope reproduce"):
+        saved_settings(tmp_path, jobs=1)
+
+
+def test_wanted_steps_bring_what_they_need():
+    assert [s.name for s in wanted_steps(["contrasts"])] == ["source", "samples", "contrasts"]
+    with pytest.raises(InputError, match=r"step is 'contrast'.* Did you mean 'contrasts'"):
+        wanted_steps(["contrast"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": "nowhere"}, "--data nowhere: no such folder"),
+        ({"preset": "best"}, "--preset is 'best', but must be one of"),
+        ({"jobs": 0}, "--jobs is 0, but must be 1 or more"),
+        ({"seed": -1}, "--seed is -1"),
+        ({"engine": "dask"}, "--engine dask is not there yet"),
+        ({"grades": "nowhere.csv"}, "--grades nowhere.csv: no such file"),
+        ({"manifests": "nowhere"}, "--manifests nowhere: no such folder"),
+    ],
+)
+def test_impossible_options_are_named(tmp_path, options, message):
+    from pathlib import Path
+
+    paths = {k: Path(v) for k, v in options.items() if k in ("grades", "manifests")}
+    with pytest.raises(InputError, match=re.escape(message)):
+        reproduce(Settings(out=tmp_path / "o", **{**options, **paths}))
+    assert not (tmp_path / "o" / "tables").exists()
+
+
+def test_an_empty_folder_says_what_to_write(tmp_path):
+    with pytest.raises(InputError, match=r"neither geo/series nor samples\.csv"):
+        reproduce(Settings(data=str(tmp_path), out=tmp_path / "o"))
