@@ -60,9 +60,10 @@ def annotate(
     With a mapping of markers, each cluster gets a score per type from the mean log1p expression
     of its cells, and the type with the best score if that is at least ``minimum`` and leads by
     ``margin``; else "unassigned". Where ``obsp["connectivities"]`` exists, a cell whose
-    neighbourhood scores clearly better for another type takes that one, so that clusters which
+    neighborhood scores clearly better for another type takes that one, so that clusters which
     mix T and NK cells, say, are split. Types that occur only in some samples (``only_in``) do
-    not compete elsewhere. With a list of thresholds on cluster means, later ones win.
+    not compete elsewhere, and a cluster's cells from there are scored apart. With a list of
+    thresholds on cluster means, later ones win.
     Labels rest on expression alone, never on the name of a cluster.
 
     Parameters
@@ -173,11 +174,13 @@ def _by_markers(
     if table.shape[1] == 0:
         msg = f"None of the markers is in adata.var_names, such as {adata.var_names[0]!r}."
         raise InputError(msg)
-    clusters = adata.obs[cluster_key].astype("category")
-    codes = clusters.cat.codes.to_numpy()
     types = np.array([*markers, k.UNASSIGNED], dtype=object)
-    means = group_means(table.to_numpy(), codes, len(clusters.cat.categories))
     allowed = _allowed(adata.obs, markers)
+    # a cluster's cells from where a type can occur stand apart from its cells from elsewhere
+    where = np.unique(allowed, axis=0, return_inverse=True)[1].ravel()
+    clusters = adata.obs[cluster_key].astype("category").cat.codes.to_numpy().astype(int)
+    pairs, codes = np.unique(clusters * (where.max() + 1) + where, return_inverse=True)
+    means = group_means(table.to_numpy(), codes, len(pairs))
     score = type_scores(pd.DataFrame(means, columns=table.columns), markers)
     of_cluster = np.where(allowed, score[codes], -np.inf)
     if k.obsp.connectivities in adata.obsp:
