@@ -41,6 +41,18 @@ def test_neurotoxicity_does_not_stand_for_crs_in_the_comparator():
     assert by == {(True, True): 5, (True, False): 5, (False, True): 3, (False, False): 3}
 
 
+def test_crs_does_not_stand_for_response():
+    # nothing is planted by response, so that grades must not bring it in by the back door
+    non_responders = {6, 7, 9, 10, 14, 16, 18}
+    mine = {
+        int(lib.patient.name.split("-")[1]): lib.patient.crs_high
+        for lib in libraries()
+        if lib.product and lib.patient.study == "GSE197268"
+    }
+    by = Counter((n in non_responders, high) for n, high in mine.items() if n != 5)
+    assert by == {(True, True): 3, (True, False): 3, (False, True): 6, (False, False): 5}
+
+
 def test_treatment_is_tied_to_grade():
     assert all(p.tocilizumab == p.crs_high for p in patients())
     assert not any(p.steroid for p in patients() if not p.toxic)

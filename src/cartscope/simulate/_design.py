@@ -20,13 +20,14 @@ TREATED = 2  # the grade at which tocilizumab and dexamethasone were given
 SEVERE = 3
 # (CRS, NT) by patient: 6 low and 4 high CRS with anakinra, 5 and 5 by either toxicity (one by NT
 # alone); 4 low without; 16 comparator patients with a day-7 sample, 6 low and 10 high, with NT
-# grades spread evenly over the two so that the one does not stand for the other.
+# grades spread evenly over the two so that the one does not stand for the other, and CRS grades
+# spread evenly over the published responders and non-responders, to whom nothing is planted.
 _ANAKINRA = ((1, 1), (2, 2), (1, 0), (0, 0), (3, 3), (1, 3), (1, 1), (2, 0), (1, 0), (2, 2))
 _NO_ANAKINRA = ((1, 0), (1, 1), (0, 0), (1, 1))
 _COMPARATOR = {
-    1: (1, 1), 2: (1, 0), 3: (2, 1), 4: (2, 3), 5: (1, 0), 6: (3, 2), 7: (2, 1), 8: (1, 2),
-    9: (2, 3), 10: (2, 0), 11: (1, 1), 12: (2, 2), 13: (1, 3), 14: (3, 1), 15: (2, 0),
-    16: (2, 3), 17: (1, 0), 18: (4, 1), 19: (1, 2),
+    1: (1, 1), 2: (1, 0), 3: (1, 1), 4: (2, 3), 5: (1, 0), 6: (3, 2), 7: (1, 2), 8: (2, 1),
+    9: (2, 3), 10: (1, 1), 11: (1, 2), 12: (2, 2), 13: (2, 0), 14: (3, 1), 15: (2, 0),
+    16: (1, 3), 17: (1, 0), 18: (4, 1), 19: (2, 2),
 }  # fmt: skip
 # products and CAR-sorted day-7 libraries of the new cohort: 11 and 3, with 14 unsorted ones, which
 # is the reading of the printed means per library (about 11 products and 17 day-7 libraries)

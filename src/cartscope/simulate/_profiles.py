@@ -118,13 +118,9 @@ def states() -> dict[tuple[str, str, bool], np.ndarray]:
     """
     ref = reference()
     out: dict[tuple[str, str, bool], np.ndarray] = {}
-    low_cycle = np.concatenate(
-        [ref.programs["s_phase"], ref.programs["g2m_phase"]]
-    )  # pbmc3k has a few cycling cells: resting profiles should have none
     for name, recipe in m.CELL_TYPES.items():
         profile = sum(w * ref.blood[b] for b, w in recipe.blood.items())
         profile = _set(_scale(np.array(profile), recipe.times, ref), recipe.cpm, ref)
-        profile[low_cycle] *= 0.3
         out[name, "", False] = _normal(profile)
         out[name, "", True] = out[name, "", False]
     for subset, recipe in m.T_SUBSETS.items():
@@ -132,7 +128,6 @@ def states() -> dict[tuple[str, str, bool], np.ndarray]:
         _set(profile, m.T_COMMON, ref)
         _set(profile, m.T_LINEAGE[subset[:3] if subset != "Treg" else "CD4"], ref)
         _set(_scale(profile, recipe.times, ref), recipe.cpm, ref)
-        profile[low_cycle] *= 0.3
         out["T", subset, False] = _normal(profile)
         cultured = profile * _culture(ref)
         _set(_scale(cultured, m.ACTIVATED_TIMES, ref), m.ACTIVATED_CPM, ref)
@@ -155,7 +150,7 @@ def cycling_factor(phase: str) -> np.ndarray:
         for name in ("s_phase", "g2m_phase", "proliferation")
     }
     main, other = ("s_phase", "g2m_phase") if phase == "S" else ("g2m_phase", "s_phase")
-    add[ref.programs[main]] += 130 * spread[main]
+    add[ref.programs[main]] += 120 * spread[main]
     add[ref.programs[other]] += 20 * spread[other]
     add[ref.programs["proliferation"]] += 45 * spread["proliferation"]
     for gene, value in m.CYCLING_CPM.items():

@@ -13,7 +13,7 @@ from cartscope.simulate._profiles import reference
 PROGRAMS = {
     "mito": 0.45, "ribosome": 0.34, "cytoskeleton": 0.3, "nuclear": 0.35, "metabolism": 0.25,
     "stress": 0.7, "cytotoxic": 0.45, "inflammation": 0.8, "mhc2": 0.35, "naive": 0.35,
-    "s100": 0.35, "interferon": 0.55, "glucocorticoid": 0.4, "cycle": 0.3, "heme": 0.0,
+    "s100": 0.35, "interferon": 0.55, "glucocorticoid": 0.4, "cycle": 0.45, "heme": 0.0,
 }  # fmt: skip
 HEME = ("HBB", "HBA1", "HBA2")
 # cells rich in ribosomal messages are poor in others: the strongest axis of resting blood
