@@ -58,7 +58,9 @@ def test_planted_difference_reaches_the_floor_of_three_against_four(cohort):
     assert treg["median_group"] == 30 / 170
     assert (treg["n_group"], treg["n_reference"], treg["contrast"]) == (3, 4, "S9D")
     assert treg["shift"] == pytest.approx(21.5 / 170)
-    assert np.isinf([treg["shift_low"], treg["shift_high"]]).all()  # 3 against 4 gives no 95% interval
+    assert np.isinf(
+        [treg["shift_low"], treg["shift_high"]]
+    ).all()  # 3 against 4 gives no 95% interval
 
 
 def test_fdr_is_benjamini_hochberg_over_the_parts(cohort):
@@ -99,6 +101,13 @@ def test_patients_with_few_cells_are_left_out_and_named():
     table = composition(cells, parts="t_subset", contrast=("crs", 2, 1))
     assert table["n_reference"].tolist() == [2, 2]
     assert table.attrs["few_cells"] == ["f"]
+
+
+def test_min_cells_itself_is_enough():
+    shares = {p: {"Treg": 10, "CD8": 15} for p in "abcdef"} | {"f": {"Treg": 10, "CD8": 14}}
+    cells = cells_of(shares, dict.fromkeys("abc", "high") | dict.fromkeys("def", "low"))
+    table = composition(cells, parts="t_subset", contrast=CONTRAST, min_cells=25)
+    assert table[["n_group", "n_reference"]].to_numpy().tolist() == [[3, 2], [3, 2]]
 
 
 def test_too_few_cells_everywhere_is_a_row_with_a_reason():
@@ -258,9 +267,9 @@ def test_shrunken_variances_and_moderated_t_are_limmas():
     assert table["p_value"].to_numpy() == pytest.approx(
         [0.000841552701802699, 0.262143033178413, 0.000119624822021743, 0.101804691125079]
     )
-    assert table.loc[0, ["effect", "effect_low", "effect_high"]].to_numpy(dtype=float) == pytest.approx(
-        [1.4174348101959, 0.8686504542279, 1.966219166164]
-    )
+    assert table.loc[0, ["effect", "effect_low", "effect_high"]].to_numpy(
+        dtype=float
+    ) == pytest.approx([1.4174348101959, 0.8686504542279, 1.966219166164])
 
 
 def test_propeller_holds_its_level_without_a_difference():
