@@ -56,6 +56,12 @@ def test_a_patient_without_a_grade_is_in_neither_and_is_named(samples):
     assert s.reason == "no patient in the reference; grades unknown for 1 patients"
 
 
+def test_a_table_without_grades_knows_none(samples):
+    s = split(contrast("mono_crs_anakinra"), MANIFEST, samples.drop(columns="crs_grade"))
+    assert s.reason.endswith("grades unknown for 6 patients")
+    assert len(s.unplaced) == 6
+
+
 def test_no_sample_at_all_says_what_was_looked_for(samples):
     s = split(contrast("ip_cd4_crs_anakinra"), MANIFEST, samples)
     assert s.reason == "no sample has timepoint infusion_product, anakinra True"

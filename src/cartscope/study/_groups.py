@@ -97,7 +97,8 @@ def split(contrast: Contrast, contrasts: Contrasts, samples: pd.DataFrame) -> Sp
         for o in (contrast.outcome, *contrast.restrict)
         for c in (*contrasts.outcome[o].group, *contrasts.outcome[o].reference)
     }
-    unknown = np.any([_blank(rows[c]) for c in columns if c in rows], axis=0)
+    missing = np.ones(len(rows), bool)  # a column that is not there is unknown for everyone
+    unknown = np.any([_blank(rows[c]) if c in rows else missing for c in columns], axis=0)
     index = pd.Index(rows["sample_id"])
     return Split(
         contrast=contrast,
