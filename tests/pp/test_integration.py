@@ -82,6 +82,15 @@ def test_variance_share_is_the_planted_one_and_zero_by_chance(rng):
     assert np.isnan(variance_share(points, codes, codes))
 
 
+def test_many_small_groups_explain_nothing_by_chance():
+    shares = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        points, codes = rng.normal(size=(60, 4)), np.arange(60) % 12
+        shares.append(variance_share(points, codes, np.zeros(60, int)))
+    assert np.mean(shares) < 0.06  # 11 / 59 without the correction
+
+
 def test_sample_ratio_is_about_one_without_a_difference():
     ratios = []
     for seed in range(40):

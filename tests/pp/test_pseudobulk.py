@@ -68,6 +68,11 @@ def test_small_groups_are_dropped_and_listed(cells):
     assert pdata.X.sum() == cells.layers["counts"][7:].sum(dtype=np.int64)
 
 
+def test_a_group_of_just_enough_cells_is_kept(cells):
+    cells.obs["rare"] = np.where(np.arange(cells.n_obs) < 10, "rare", "many")
+    assert list(cs.pp.pseudobulk(cells, by=["rare"], min_cells=10).obs_names) == ["many", "rare"]
+
+
 def test_cells_without_a_value_are_in_no_group(cells):
     cells.obs["type"] = cells.obs["kind"].astype(object).where(np.arange(cells.n_obs) >= 100)
     pdata = cs.pp.pseudobulk(cells, by=["type"])

@@ -205,3 +205,33 @@ def test_the_real_failed_library_is_flagged_and_the_others_are_not(reference):
     assert table.loc["CAR-T10484033", "median_counts"] == 24
     assert (table.drop(index=failed)["verdict"] == "usable").all()
     assert (table.drop(index=failed)["n_kept"] > 0.8 * table.drop(index=failed)["n_cells"]).all()
+
+
+def test_the_mitochondrial_limit_itself_fails():
+    adata = ad.AnnData(np.array([[85, 15], [86, 14]]))
+    adata.var_names = ["G", "MT-ND1"]
+    cs.pp.qc(adata, min_genes=1, max_pct_mito=15)
+    assert list(adata.obs["qc_pass"]) == [False, True]
+
+
+def test_a_library_without_mitochondrial_reads_loses_no_healthy_cell():
+    counts = np.column_stack([np.full(50, 1000), np.zeros(50, int)])
+    counts[0, 1] = 20  # 2%, the only cell above 0: no outlier to worry about
+    counts[1, 1] = 110  # 10%
+    adata = ad.AnnData(counts)
+    adata.var_names = ["G", "MT-ND1"]
+    adata.obs["sample"] = "s1"
+    cs.pp.qc(adata, min_genes=1, mad=5)
+    mito = adata.obs["qc_reason"].astype(str).str.contains("mitochondrial outlier")
+    assert mito.to_numpy().nonzero()[0].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("n_kept", "median", "expected"),
+    [(99, 2000, "failed library"), (100, 2000, "usable"), (400, 499, "failed library")],
+)
+def test_verdict_at_its_limits(n_kept, median, expected):
+    from cartscope.pp._qc_table import verdict
+
+    limits = {"min_cells": 50, "min_median_counts": 500, "min_kept_share": 0.1}
+    assert verdict(1000, n_kept, median, **limits)[0] == expected
