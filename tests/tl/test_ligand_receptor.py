@@ -163,7 +163,7 @@ def test_family_is_every_tested_row(cells):
         stats.false_discovery_control(table.loc[tested, "p_value"].to_numpy())
     )
     assert table.attrs["n_considered"] == len(PAIRS) * 4
-    assert table.attrs["smallest_q"] == pytest.approx(2 / 210)
+    assert table.attrs["smallest_q"] == {"exploratory": pytest.approx(2 / 210)}
 
 
 def test_three_against_three_says_not_attainable_beside_its_p_and_leaves_the_family(cells):
@@ -202,6 +202,24 @@ def test_a_pair_that_only_the_smaller_group_expresses_is_a_candidate(cells):
     assert row["p_value"].iloc[0] == pytest.approx(1 / 210)
     assert row["min_p"].iloc[0] == pytest.approx(1 / 210)
     assert np.isposinf(row["log2_change"].iloc[0])
+
+
+def test_pairs_named_before_looking_are_a_family_of_their_own(cells):
+    """At 4 against 6 the floor is 0.0095: alone its q is 0.0095, among many it is near 1."""
+    options = {"groupby": "type", "contrast": CONTRAST, "resource": PAIRS}
+    table = ligand_receptor(cells, **options, primary=[("CXCL10", "CXCR3"), ("SILENT", "CXCR3")])
+    named = table[table["family"] == "primary"]
+    assert len(named) == 8
+    assert (named["family_size"] == 4).all()
+    row = named.set_index(["source", "target", "ligand"]).loc[("mono", "T", "CXCL10")]
+    assert row["fdr"] <= 4 * 2 / 210
+    plain = ligand_receptor(cells, **options)
+    assert set(plain["family"]) == {"exploratory"}
+    rest = table[(table["family"] == "exploratory") & (table["reason"] == "")]
+    assert rest["fdr"].to_numpy() == pytest.approx(
+        stats.false_discovery_control(rest["p_value"].to_numpy())
+    )
+    assert plain["family_size"].iloc[0] == 4 + len(rest)
 
 
 def test_reported_pairs_have_a_row_even_where_they_are_not_tested(cells):

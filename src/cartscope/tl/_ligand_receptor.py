@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 ALPHA = 0.1
+PRIMARY, EXPLORATORY = "primary", "exploratory"
 
 
 class LigandReceptorOptions(TypedDict, total=False):
@@ -35,6 +36,7 @@ class LigandReceptorOptions(TypedDict, total=False):
     expr_min: float
     min_fraction: float
     report: Sequence[tuple[str, str]]
+    primary: Sequence[tuple[str, str]]
     alpha: float
 
 
@@ -79,18 +81,21 @@ def ligand_receptor(
         min_fraction (0.02: share of the patient's cells that have the ligand in the source, and
         the receptor in the target; receptors are sparse, CXCR3 shows in 2% of blood CD4 T
         cells), expr_min (0: likewise for mean log1p expression), report (pairs that get a row even
-        where they are not tested), alpha (0.1: level of q that "not attainable" refers to).
+        where they are not tested), primary (pairs named before looking: reported, and a family of
+        their own), alpha (0.1: level of q that "not attainable" refers to).
 
     Returns
     -------
     One row per tested pair, source and target, and per reported pair: contrast, source, target,
     ligand, receptor, n_group, n_reference (patients), median_group, median_reference (score),
-    log2_change (of the medians; infinite where one is 0), u, p_value, fdr (Benjamini-Hochberg over
-    all rows without a reason), family_size, min_p (the smallest p that any assignment of these
-    scores to the groups could give), reason, effect (rank-biserial, -1 to 1), databases. A row
-    whose min_p is above alpha says "not attainable" beside its p and is not in the family, whoever
-    is in which group. ``attrs`` has family, smallest_q (of a family that lies at its floor),
-    n_not_attainable, n_considered and left_out.
+    log2_change (of the medians; infinite where one is 0), u, p_value, fdr (Benjamini-Hochberg
+    over the rows of its family without a reason), family_size, min_p (the smallest p that any
+    assignment of these scores to the groups could give), reason, effect (rank-biserial, -1 to 1),
+    databases, family ("primary" or "exploratory": at 4 against 6 patients q below 0.1 needs a
+    tenth of a family at its floor, which thousands of pairs never reach and a few named ones
+    can). A row whose min_p is above alpha says "not attainable" beside its p and is not in the
+    family, whoever is in which group. ``attrs`` has family, smallest_q (of a family that lies at
+    its floor), n_not_attainable, n_considered and left_out.
 
     Raises
     ------
@@ -147,7 +152,8 @@ def compare_scores(
     alpha = options.get("alpha", ALPHA)
     limits = options.get("min_fraction", 0.02), options.get("expr_min", 0.0)
     rows = [scores.patients.index(name) for name in groups.names]
-    reported = _reported(scores.pairs, options.get("report", ()))
+    primary = _named(scores.pairs, options.get("primary", ()))
+    reported = primary | _named(scores.pairs, options.get("report", ()))
     names = scores.pairs[["ligand", "receptor"]]
     databases = scores.pairs.get("source", pd.Series("", index=names.index)).to_numpy()
     parts = []
@@ -166,6 +172,7 @@ def compare_scores(
             part[["ligand", "receptor"]] = names.iloc[keep].to_numpy()
             part["source"], part["target"] = source, target
             part["databases"] = databases[keep]
+            part["family"] = np.where(primary[keep], PRIMARY, EXPLORATORY)
             part["reason"] = [
                 _reason(estimable[:, j], candidate[j], groups.in_group, min_cells=scores.min_cells)
                 for j in keep
@@ -173,7 +180,7 @@ def compare_scores(
             parts.append(part)
     if not parts:
         table = LIGREC.empty()
-        table.attrs.update(family="0 tests: no pair is expressed", smallest_q=np.nan)
+        table.attrs.update(family="no pair is expressed", smallest_q={})
         return table
     table = pd.concat(parts, ignore_index=True)
     untested = table["reason"] != ""
@@ -191,13 +198,17 @@ def compare_scores(
             index=False
         )
     ]
-    family = table["reason"] == ""
-    table["fdr"], table["family_size"] = np.nan, int(family.sum())
-    table.loc[family, "fdr"] = adjust(table.loc[family].copy())["fdr"]
+    able = table["reason"] == ""
+    table["fdr"], table["family_size"] = np.nan, 0
+    for family in (PRIMARY, EXPLORATORY):
+        rows_of = table["family"] == family
+        table.loc[rows_of, "family_size"] = int((able & rows_of).sum())
+        table.loc[able & rows_of, "fdr"] = adjust(table[able & rows_of].copy())["fdr"]
     table = LIGREC.check(table)
+    sizes = table[able].groupby("family")
     table.attrs.update(
-        family=f"{int(family.sum())} tests: pair x source x target",
-        smallest_q=float(table.loc[family, "min_p"].min()),
+        family="; ".join(f"{name}: {n} tests" for name, n in sizes.size().items()),
+        smallest_q={name: float(p) for name, p in sizes["min_p"].min().items()},
         n_not_attainable=int(hopeless.sum()),
         n_considered=len(names) * len(scores.senders) * len(scores.receivers),
         left_out=list(groups.left_out),
@@ -232,7 +243,7 @@ def _expressed(
     return np.isfinite(lower_mean), above
 
 
-def _reported(pairs: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> np.ndarray:
+def _named(pairs: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> np.ndarray:
     chosen = {tuple(pair) for pair in wanted}
     have = zip(pairs["ligand"], pairs["receptor"], strict=True)
     return np.array([pair in chosen for pair in have], dtype=bool)
