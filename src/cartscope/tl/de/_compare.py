@@ -50,7 +50,8 @@ def compare_engines(
 
     Examples
     --------
-    >>> import numpy as np, pandas as pd
+    >>> import pandas as pd
+    >>> from cartscope.tl import compare_engines
     >>> a = pd.DataFrame({"contrast": "x", "gene": list("pqr"), "base_mean": 9.0,
     ...     "log2_fc": [2.0, 1, 0], "se": 1.0, "stat": [4.0, 3, 0], "p_value": [1e-4, 0.01, 1],
     ...     "fdr": [3e-4, 0.02, 1]})

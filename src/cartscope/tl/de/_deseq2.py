@@ -13,6 +13,7 @@ from scipy.stats import norm
 from cartscope._check import one_of
 from cartscope._errors import InputError
 from cartscope.stats import benjamini_hochberg
+from cartscope.tl.de import _pydeseq2_slots as slot
 from cartscope.tl.de._filtering import filtered_fdr
 from cartscope.tl.de._method import CountTable, Engine
 
@@ -98,22 +99,22 @@ def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqSt
         dds.deseq2()
     var = dds.var
     no = np.zeros(dds.n_vars, dtype=bool)
-    emptied = var["emptied"].to_numpy() if "emptied" in var else no
+    emptied = var[slot.EMPTIED].to_numpy() if slot.EMPTIED in var else no
     return DeseqState(
         counts=np.ascontiguousarray(counts.T),
         matrix=np.ascontiguousarray(matrix),
         rescale=rescale,
-        size_factors=dds.obs["size_factors"].to_numpy(dtype=np.float64),
-        base_mean=var["_normed_means"].to_numpy(dtype=np.float64),
-        betas=np.ascontiguousarray(dds.varm["LFC"].to_numpy(dtype=np.float64)),
-        dispersions=var["dispersions"].to_numpy(dtype=np.float64),
-        genewise=var["genewise_dispersions"].to_numpy(dtype=np.float64),
-        fitted=var["fitted_dispersions"].to_numpy(dtype=np.float64),
-        prior_variance=float(dds.uns["prior_disp_var"]),
+        size_factors=dds.obs[slot.SIZE_FACTORS].to_numpy(dtype=np.float64),
+        base_mean=var[slot.NORMED_MEANS].to_numpy(dtype=np.float64),
+        betas=np.ascontiguousarray(dds.varm[slot.LFC].to_numpy(dtype=np.float64)),
+        dispersions=var[slot.DISPERSIONS].to_numpy(dtype=np.float64),
+        genewise=var[slot.GENEWISE_DISPERSIONS].to_numpy(dtype=np.float64),
+        fitted=var[slot.FITTED_DISPERSIONS].to_numpy(dtype=np.float64),
+        prior_variance=float(dds.uns[slot.PRIOR_DISP_VAR]),
         outlying=np.asarray(dds.cooks_outlier(), dtype=bool) if options.cooks else no,
         emptied=emptied,
-        replaced=var["replaced"].to_numpy(dtype=bool) if "replaced" in var else no,
-        converged=var["_LFC_converged"].fillna(value=True).to_numpy(dtype=bool),
+        replaced=var[slot.REPLACED].to_numpy(dtype=bool) if slot.REPLACED in var else no,
+        converged=var[slot.LFC_CONVERGED].fillna(value=True).to_numpy(dtype=bool),
         trend=getattr(dds, "trend", None),
         shipped=None if options.r_faithful else dds,
     )

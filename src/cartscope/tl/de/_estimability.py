@@ -64,6 +64,7 @@ def estimability(
     Examples
     --------
     >>> import pandas as pd
+    >>> from cartscope.tl import estimability
     >>> obs = pd.DataFrame({"study": list("nnnncccc"), "drug": list("yynnnnnn"),
     ...                     "grade": list("hlllhlhl")})
     >>> report = estimability(obs, design="~ drug * grade + study", contrast="drug:grade")

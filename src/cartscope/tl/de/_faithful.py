@@ -13,6 +13,7 @@ from pydeseq2.dds import DeseqDataSet
 from pydeseq2.utils import trimmed_mean
 from scipy.stats import f as f_distribution
 
+from cartscope.tl.de import _pydeseq2_slots as slot
 from cartscope.tl.de._trend import fit_trend, prior_variance
 
 _TRIM = 0.2
@@ -21,11 +22,11 @@ _TWO_GROUPS = 2
 _FAR_BELOW = 0.1
 _OUTLIER_SD = 2.0
 _REFITTED = (
-    "_normed_means",
-    "genewise_dispersions",
-    "fitted_dispersions",
-    "MAP_dispersions",
-    "dispersions",
+    slot.NORMED_MEANS,
+    slot.GENEWISE_DISPERSIONS,
+    slot.FITTED_DISPERSIONS,
+    slot.MAP_DISPERSIONS,
+    slot.DISPERSIONS,
 )
 
 
@@ -37,16 +38,16 @@ class FaithfulDataSet(DeseqDataSet):
         if vst:
             super().fit_dispersion_trend(vst)
             return
-        kept = self.var["non_zero"].to_numpy()
-        means = self.var["_normed_means"].to_numpy()[kept]
+        kept = self.var[slot.NON_ZERO].to_numpy()
+        means = self.var[slot.NORMED_MEANS].to_numpy()[kept]
         trend = fit_trend(
-            means, self.var["genewise_dispersions"].to_numpy()[kept], min_disp=self.min_disp
+            means, self.var[slot.GENEWISE_DISPERSIONS].to_numpy()[kept], min_disp=self.min_disp
         )
         self.trend = trend
         fitted = np.full(self.n_vars, np.nan)
         fitted[kept] = trend(means)
-        self.var["fitted_dispersions"] = fitted
-        self.uns["disp_function_type"] = trend.kind
+        self.var[slot.FITTED_DISPERSIONS] = fitted
+        self.uns[slot.DISP_FUNCTION_TYPE] = trend.kind
 
     def disp_function(self, x: Any) -> Any:
         """Return the trend at a mean."""
@@ -54,35 +55,35 @@ class FaithfulDataSet(DeseqDataSet):
 
     def fit_dispersion_prior(self) -> None:
         """Width of the prior from genes above the floor."""
-        kept = self.var["non_zero"].to_numpy()
-        gene = self.var["genewise_dispersions"].to_numpy()[kept]
-        fitted = self.var["fitted_dispersions"].to_numpy()[kept]
+        kept = self.var[slot.NON_ZERO].to_numpy()
+        gene = self.var[slot.GENEWISE_DISPERSIONS].to_numpy()[kept]
+        fitted = self.var[slot.FITTED_DISPERSIONS].to_numpy()[kept]
         use = gene >= 100 * self.min_disp
-        freedom = self.n_obs - self.obsm["design_matrix"].shape[1]
+        freedom = self.n_obs - self.obsm[slot.DESIGN_MATRIX].shape[1]
         variance, spread = prior_variance(np.log(gene[use]) - np.log(fitted[use]), freedom)
-        self.uns["prior_disp_var"] = np.float64(variance)
-        self.uns["_squared_logres"] = np.float64(spread)
+        self.uns[slot.PRIOR_DISP_VAR] = np.float64(variance)
+        self.uns[slot.SQUARED_LOGRES] = np.float64(spread)
 
     def fit_MAP_dispersions(self) -> None:  # noqa: N802
         """Shrink to the trend, from the gene's own dispersion unless that is far below it."""
-        kept = self.var["non_zero"].to_numpy()
-        gene = self.var["genewise_dispersions"].to_numpy()[kept]
-        fitted = self.var["fitted_dispersions"].to_numpy()[kept]
+        kept = self.var[slot.NON_ZERO].to_numpy()
+        gene = self.var[slot.GENEWISE_DISPERSIONS].to_numpy()[kept]
+        fitted = self.var[slot.FITTED_DISPERSIONS].to_numpy()[kept]
         found, settled = self.inference.dispersions(
             self.X[:, kept],
-            self.obsm["design_matrix"].to_numpy(),
-            self.layers["_mu_hat"][:, kept],
+            self.obsm[slot.DESIGN_MATRIX].to_numpy(),
+            self.layers[slot.MU_HAT][:, kept],
             start=np.where(gene > _FAR_BELOW * fitted, gene, fitted),
             center=fitted,
-            prior_var=float(self.uns["prior_disp_var"]),
+            prior_var=float(self.uns[slot.PRIOR_DISP_VAR]),
             bounds=(self.min_disp, float(self.max_disp)),
         )
-        limit = np.log(fitted) + _OUTLIER_SD * np.sqrt(self.uns["_squared_logres"])
+        limit = np.log(fitted) + _OUTLIER_SD * np.sqrt(self.uns[slot.SQUARED_LOGRES])
         outlying = np.log(gene) > limit
         self._note("MAP_dispersions", kept, found)
         self._note("dispersions", kept, np.where(outlying, gene, found))
-        self._note("_outlier_genes", kept, outlying)
-        self._note("_MAP_converged", kept, settled)
+        self._note(slot.OUTLIER_GENES, kept, outlying)
+        self._note(slot.MAP_CONVERGED, kept, settled)
 
     def _note(self, column: str, kept: np.ndarray, values: np.ndarray) -> None:
         out = np.zeros(self.n_vars, bool) if values.dtype == bool else np.full(self.n_vars, np.nan)
@@ -94,16 +95,16 @@ class FaithfulDataSet(DeseqDataSet):
 
         The trend and the prior stay those of the whole table.
         """
-        x = self.obsm["design_matrix"].to_numpy()
+        x = self.obsm[slot.DESIGN_MATRIX].to_numpy()
         replaceable = in_cells_of(x, self.min_replicates)
-        self.obs["replaceable"] = replaceable
-        outlying = self.layers["cooks"] > cooks_cutoff(*x.shape)  # nan compares as False
+        self.obs[slot.REPLACEABLE] = replaceable
+        outlying = self.layers[slot.COOKS] > cooks_cutoff(*x.shape)  # nan compares as False
         replaced = outlying.any(axis=0) if replaceable.any() else np.zeros(self.n_vars, bool)
-        self.var["replaced"] = replaced
-        self.var["refitted"] = False
+        self.var[slot.REPLACED] = replaced
+        self.var[slot.REFITTED] = False
         if not replaced.any():
             return
-        factors = self.obs["size_factors"].to_numpy()[:, None]
+        factors = self.obs[slot.SIZE_FACTORS].to_numpy()[:, None]
         counts = self.X[:, replaced].copy()
         typical = np.asarray(trimmed_mean(counts / factors, trim=_TRIM, axis=0))
         swap = outlying[:, replaced] & replaceable[:, None]
@@ -111,16 +112,16 @@ class FaithfulDataSet(DeseqDataSet):
         empty = (counts == 0).all(axis=0)
         emptied, refitted = replaced.copy(), replaced.copy()
         emptied[replaced], refitted[replaced] = empty, ~empty
-        self.var["refitted"], self.var["emptied"] = refitted, emptied
+        self.var[slot.REFITTED], self.var[slot.EMPTIED] = refitted, emptied
         self.var.loc[emptied, "_normed_means"] = 0.0
-        self.varm["LFC"].loc[emptied, :] = 0.0
+        self.varm[slot.LFC].loc[emptied, :] = 0.0
         if refitted.any():
             self._refit_genes(counts[:, ~empty], refitted)
 
     def _refit_genes(self, counts: np.ndarray, at: np.ndarray) -> None:
         part = FaithfulDataSet(
             adata=AnnData(counts, obs=self.obs[[]].copy(), var=self.var.loc[at, []].copy()),
-            design=self.obsm["design_matrix"],
+            design=self.obsm[slot.DESIGN_MATRIX],
             min_mu=self.min_mu,
             min_disp=self.min_disp,
             max_disp=float(self.max_disp),
@@ -128,29 +129,29 @@ class FaithfulDataSet(DeseqDataSet):
             inference=self.inference,
             quiet=True,
         )
-        part.obs["size_factors"] = self.obs["size_factors"]
-        part.layers["normed_counts"] = counts / part.obs["size_factors"].to_numpy()[:, None]
-        part.var["_normed_means"] = part.layers["normed_counts"].mean(axis=0)
+        part.obs[slot.SIZE_FACTORS] = self.obs[slot.SIZE_FACTORS]
+        part.layers[slot.NORMED_COUNTS] = counts / part.obs[slot.SIZE_FACTORS].to_numpy()[:, None]
+        part.var[slot.NORMED_MEANS] = part.layers[slot.NORMED_COUNTS].mean(axis=0)
         part.fit_genewise_dispersions()
         part.trend = self.trend
-        part.var["fitted_dispersions"] = self.trend(part.var["_normed_means"].to_numpy())
-        for key in ("_squared_logres", "prior_disp_var"):
+        part.var[slot.FITTED_DISPERSIONS] = self.trend(part.var[slot.NORMED_MEANS].to_numpy())
+        for key in (slot.SQUARED_LOGRES, slot.PRIOR_DISP_VAR):
             part.uns[key] = self.uns[key]
         part.fit_MAP_dispersions()
         part.fit_LFC()
         for column in _REFITTED:
             self.var.loc[at, column] = part.var[column].to_numpy()
-        self.varm["LFC"].loc[at, :] = part.varm["LFC"].to_numpy()
+        self.varm[slot.LFC].loc[at, :] = part.varm[slot.LFC].to_numpy()
 
     def cooks_outlier(self) -> np.ndarray:
         """Genes whose p-value a single count decides; True where it is to be set aside."""
-        x = self.obsm["design_matrix"].to_numpy()
+        x = self.obsm[slot.DESIGN_MATRIX].to_numpy()
         if x.shape[0] <= x.shape[1]:
             return np.zeros(self.n_vars, bool)
         judged = in_cells_of(x, _FEWEST)
         if self.refit_cooks:
             judged &= ~in_cells_of(x, self.min_replicates)
-        cooks = np.nan_to_num(self.layers["cooks"])
+        cooks = np.nan_to_num(self.layers[slot.COOKS])
         outlying = (cooks[judged] > cooks_cutoff(*x.shape)).any(axis=0)
         if len(np.unique(x, axis=0)) == x.shape[1] == _TWO_GROUPS:
             # in a comparison of two groups, three larger counts speak for the gene

@@ -24,7 +24,7 @@ class Reduction:
         vector
             Over all columns.
         """
-        found = np.linalg.lstsq(self.expand.T, vector, rcond=None)[0]
+        found = np.round(np.linalg.lstsq(self.expand.T, vector, rcond=None)[0], 12) + 0.0
         miss = np.abs(self.expand.T @ found - vector).max(initial=0.0)
         return found if miss < _TOLERANCE * max(1.0, float(np.abs(vector).max())) else None
 

@@ -136,6 +136,7 @@ def fit_differential_expression(
     Examples
     --------
     >>> import anndata as ad, numpy as np, pandas as pd
+    >>> from cartscope.tl import fit_differential_expression
     >>> counts = np.random.default_rng(0).poisson(20, (8, 50))
     >>> obs = pd.DataFrame({"group": list("aaaabbbb")}, index=[f"p{i}" for i in range(8)])
     >>> fit = fit_differential_expression(ad.AnnData(counts, obs=obs), design="~ group")
@@ -173,28 +174,65 @@ def differential_expression(
 ) -> pd.DataFrame:
     """Test every gene for one contrast between samples.
 
+    Every gene given is tested; nothing is filtered or shrunk beforehand. To test several contrasts
+    on one fit use :func:`fit_differential_expression`.
+
     Parameters
     ----------
     pdata
         Samples x genes (pseudobulk) with raw counts in ``layers["counts"]`` or ``X``, dense or
-        sparse; left as it is.
+        sparse, integers of any type; left as it is.
     design
-        Formula over columns of ``pdata.obs``; text, categories and true/false are factors.
+        Formula over columns of ``pdata.obs``; text, categories and true/false are factors whose
+        first level is the reference, everything else is a number.
     contrast
-        ``(factor, level, reference)``, a coefficient's name, or a vector over the design's
-        columns.
+        ``(factor, level, reference)``: the log2 fold change of level over reference, with the other
+        variables at their reference; a coefficient's name, ``"anakinra:group"`` say, for an
+        interaction; or a vector over the design's columns.
     engine
-        A name in ``DE_ENGINES``.
+        ``"deseq2"``, ``"limma_voom"`` or ``"wilcoxon"``; see ``DE_ENGINES``.
     name
         What the column ``contrast`` says; by default the plain name of the comparison.
     n_jobs
         Threads.
     options
-        Options of the engine.
+        ``deseq2``: ``r_faithful`` (True: as R's DESeq2; False: as PyDESeq2 ships it), ``alpha``
+        (0.1, what independent filtering aims at), ``cooks`` (True: replace and set aside count
+        outliers), ``independent_filtering`` (True), ``size_factors`` ("ratio" or "poscounts").
+        ``limma_voom``: ``block`` (column of obs whose samples are correlated, a patient's say),
+        ``r_faithful`` (True: R's documented approximation where a contrast combines coefficients).
+        ``wilcoxon``: ``block`` (pairs, for the signed-rank test).
 
     Returns
     -------
-    A table with the columns of ``cartscope._schema.DE``, one row per gene in the order given.
+    A table with the columns of ``cartscope._schema.DE``, one row per gene in the order given;
+    log2_fc is the maximum likelihood estimate (deseq2), the coefficient (limma_voom) or the
+    Hodges-Lehmann shift of log2(counts per million + 1) (wilcoxon; stat is U less its mean).
+    ``reason`` says why a value is missing.
+
+    Raises
+    ------
+    EstimabilityError
+        The design cannot estimate the contrast; the report is in ``error.report``.
+    InputError
+        A column, an option or the counts cannot be used.
+
+    References
+    ----------
+    Love et al. 2014, :doi:`10.1186/s13059-014-0550-8`; Muzellec et al. 2023,
+    :doi:`10.1093/bioinformatics/btad547`; Law et al. 2014, :doi:`10.1186/gb-2014-15-2-r29`.
+
+    Examples
+    --------
+    >>> import anndata as ad, numpy as np, pandas as pd
+    >>> from cartscope.tl import differential_expression
+    >>> counts = np.random.default_rng(0).poisson(20, (8, 50))
+    >>> counts[4:, 0] *= 8
+    >>> obs = pd.DataFrame({"group": list("aaaabbbb")}, index=[f"p{i}" for i in range(8)])
+    >>> table = differential_expression(
+    ...     ad.AnnData(counts, obs=obs), design="~ group", contrast=("group", "b", "a"))
+    >>> table.loc[table["fdr"] < 0.05, "gene"].tolist()
+    ['0']
     """
     fitted = fit_differential_expression(
         pdata, design=design, engine=engine, n_jobs=n_jobs, **options
@@ -223,7 +261,10 @@ def count_table(pdata: AnnData) -> CountTable:
     matrix = raw_counts(pdata)
     dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
     return CountTable(
-        dense.astype(np.float64), pdata.obs_names.astype(str), pdata.var_names, pdata.obs
+        np.array(dense, dtype=np.float64, order="C"),
+        pdata.obs_names.astype(str),
+        pdata.var_names,
+        pdata.obs,
     )
 
 

@@ -70,6 +70,7 @@ def shrink_lfc(
     Examples
     --------
     >>> import anndata as ad, numpy as np, pandas as pd
+    >>> from cartscope.tl import fit_differential_expression, shrink_lfc
     >>> counts = np.random.default_rng(0).poisson(20, (8, 50))
     >>> obs = pd.DataFrame({"group": list("aaaabbbb")}, index=[f"p{i}" for i in range(8)])
     >>> fit = fit_differential_expression(ad.AnnData(counts, obs=obs), design="~ group")

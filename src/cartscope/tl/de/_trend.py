@@ -13,6 +13,9 @@ _log = logging.getLogger(__name__)
 
 _ABOVE_FLOOR = 100  # genes at or below this multiple of the floor say nothing about the trend
 _LOWEST, _HIGHEST = 1e-4, 15.0  # a gene outside these multiples of the curve is left out
+_ROUNDS, _HALVINGS = 25, 25
+_CONVERGED = 1e-8  # relative change of the deviance, as in R's glm
+_STABLE = 1e-6  # squared log change of the coefficients
 _MAD_TO_SD = 1.4826
 _NARROWEST = 0.25
 _TAIL = 0.01
@@ -69,32 +72,45 @@ def _parametric(means: np.ndarray, dispersions: np.ndarray) -> np.ndarray | None
         ratio = dispersions / (coefficients[0] + coefficients[1] / means)
         good = (ratio > _LOWEST) & (ratio < _HIGHEST)
         fitted = _gamma_identity(means[good], dispersions[good], coefficients)
-        if fitted is None or not (fitted > 0).all():
+        if fitted is None or not (fitted[0] > 0).all():
             return None
-        change = float((np.log(fitted / coefficients) ** 2).sum())
-        coefficients = fitted
-        if change < 1e-6:  # noqa: PLR2004  (R's documented tolerance has no better name)
+        change = float((np.log(fitted[0] / coefficients) ** 2).sum())
+        coefficients = fitted[0]
+        if fitted[1] and change < _STABLE:
             return coefficients
     return None
 
 
 def _gamma_identity(
     means: np.ndarray, dispersions: np.ndarray, start: np.ndarray
-) -> np.ndarray | None:
-    """Gamma regression with identity link by Fisher scoring."""
+) -> tuple[np.ndarray, bool] | None:
+    """Gamma regression with identity link by Fisher scoring; coefficients, and whether it settled.
+
+    A step that would make a fitted dispersion negative is halved until it does not: sparse tables
+    hold genes whose dispersion is far above the curve, and need it.
+    """
     x = np.column_stack([np.ones_like(means), 1.0 / means])
-    beta, deviance = start, np.inf
-    for _ in range(100):
+    if means.size <= x.shape[1]:
+        return None
+    beta, deviance = start, _gamma_deviance(dispersions, x @ start)
+    for _ in range(_ROUNDS):
         mu = x @ beta
-        if not (mu > 0).all() or mu.size <= x.shape[1]:
+        step = np.linalg.lstsq(x / mu[:, None], dispersions / mu, rcond=None)[0]
+        for _ in range(_HALVINGS):
+            if (x @ step > 0).all():
+                break
+            step = (step + beta) / 2
+        else:
             return None
-        before = deviance
-        deviance = 2 * float((-np.log(dispersions / mu) + (dispersions - mu) / mu).sum())
-        if abs(deviance - before) / (abs(deviance) + 0.1) < 1e-10:  # noqa: PLR2004
-            return beta
-        weighted = x / mu[:, None]
-        beta = np.linalg.lstsq(weighted, dispersions / mu, rcond=None)[0]
-    return None
+        before, deviance = deviance, _gamma_deviance(dispersions, x @ step)
+        beta = step
+        if abs(deviance - before) / (abs(deviance) + 0.1) < _CONVERGED:
+            return beta, True
+    return beta, False  # the next round goes on from here
+
+
+def _gamma_deviance(values: np.ndarray, mu: np.ndarray) -> float:
+    return 2 * float((-np.log(values / mu) + (values - mu) / mu).sum())
 
 
 def _local(means: np.ndarray, dispersions: np.ndarray) -> Trend:
@@ -142,11 +158,11 @@ def _match_density(log_residuals: np.ndarray, freedom: int) -> float:
     Kullback-Leibler divergence, on a grid of variances (Love 2014, by convolution here instead of
     by simulation).
     """
-    # the far tails hold genes that follow no prior, and would decide
-    low, high = np.quantile(log_residuals, [_TAIL, 1 - _TAIL])
-    inside = log_residuals[(log_residuals >= low) & (log_residuals <= high)]
     edges = np.arange(-10, 10.5, 0.5)
-    seen, _ = np.histogram(np.clip(inside, -9.99, 9.99), edges)
+    # the far tails hold genes that follow no prior, and would decide
+    low, high = np.searchsorted(edges, np.quantile(log_residuals, [_TAIL, 1 - _TAIL]))
+    edges = edges[max(low - 1, 0) : high + 1]
+    seen, _ = np.histogram(log_residuals, edges)
     seen = seen / seen.sum()
     filled = seen > 0
     fine = np.arange(-4000, 4001) * 0.01
@@ -156,8 +172,8 @@ def _match_density(log_residuals: np.ndarray, freedom: int) -> float:
     best = np.inf, _NARROWEST
     for variance in np.linspace(0.02, 8, 200):
         normal = np.exp(-((np.arange(-1200, 1201) * 0.01) ** 2) / (2 * variance))
-        density = np.cumsum(fftconvolve(chi, normal, mode="same"))
-        expected = np.diff(np.interp(edges, fine, density)) / density[-1]
+        below = np.interp(edges, fine, np.cumsum(fftconvolve(chi, normal, mode="same")))
+        expected = np.diff(below) / (below[-1] - below[0])
         ratio = seen[filled] / np.maximum(expected[filled], 1e-10)
         best = min(best, (float((seen[filled] * np.log(ratio)).sum()), float(variance)))
     return max(best[1], _NARROWEST)
