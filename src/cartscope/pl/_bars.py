@@ -131,5 +131,7 @@ def bars(
     ax.set_yticks(range(len(table)), list(table[y].astype(str)))
     ax.set(ylim=(len(table) - 0.4, -0.6), xlabel=width)
     ax.margins(x=0.25)
+    if np.equal(np.mod(values, 1), 0).all():
+        ax.xaxis.get_major_locator().set_params(integer=True)
     ax.axvline(0, color="black", linewidth=0.6)
     return ax

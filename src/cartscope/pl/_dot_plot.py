@@ -23,6 +23,7 @@ def dot_plot(
     size: str,
     ax: Axes,
     diverging: bool = False,
+    largest: float | None = None,
 ) -> Axes:
     """Draw one dot per pair of names, with two numbers in its colour and its area.
 
@@ -34,12 +35,14 @@ def dot_plot(
         Columns with names, drawn in order of appearance, ``y`` from the top (in the order of
         their categories where the column is categorical).
     color, size
-        Columns with numbers, which also name the scales; rows without a size are left out, an
-        infinite colour is drawn at the end of the scale.
+        Columns with numbers, which also name the scales. Rows without one of them are crosses
+        (no result); an infinite colour is drawn at the end of the scale.
     ax
         Axes to draw on.
     diverging
         Whether the colour scale is centred on zero.
+    largest
+        Size that has the largest area; the largest of the table if None.
 
     Returns
     -------
@@ -62,13 +65,15 @@ def dot_plot(
     """
     require_columns(table, [x, y, color, size], name="table")
     columns, rows = _names(table[x]), _names(table[y])
-    there = table[table[size].notna() & table[color].notna()]
+    result = table[size].notna() & table[color].notna()
+    there, without = table[result], table[~result]
     amount = there[size].to_numpy(float)
     finite = np.isfinite(there[color].to_numpy(float))
     shade = there[color].to_numpy(float)
     most = float(np.abs(shade[finite]).max(initial=0.0)) or 1.0
     low, high = (-most, most) if diverging else (0.0, most)
-    largest = float(amount[np.isfinite(amount)].max(initial=0.0)) or 1.0
+    if largest is None:
+        largest = float(amount[np.isfinite(amount)].max(initial=0.0)) or 1.0
     dots = ax.scatter(
         [columns.index(n) for n in there[x].astype(str)],
         [rows.index(n) for n in there[y].astype(str)],
@@ -80,6 +85,12 @@ def dot_plot(
         edgecolors="#666666",
         linewidths=0.3,
     )
+    if len(without):
+        ax.scatter(
+            [columns.index(n) for n in without[x].astype(str)],
+            [rows.index(n) for n in without[y].astype(str)],
+            marker="x", s=9, c="#AAAAAA", linewidths=0.6,
+        )  # fmt: skip
     ax.set_xticks(range(len(columns)), columns, rotation=90 if _long(columns) else 0)
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
@@ -87,8 +98,11 @@ def dot_plot(
     steps = _round_steps(largest)
     handles = [ax.scatter([], [], s=_area(np.array([v]), largest), c="#999999", linewidths=0,
                           label=f"{v:g}") for v in steps]  # fmt: skip
+    if len(without):
+        handles.append(ax.scatter([], [], marker="x", s=9, c="#AAAAAA", linewidths=0.6,
+                                  label="not tested"))  # fmt: skip
     ax.legend(handles=handles, title=size, loc="lower center", bbox_to_anchor=(0.5, 1.0),
-              ncols=len(steps), handletextpad=0.2, columnspacing=1.0,
+              ncols=len(handles), handletextpad=0.2, columnspacing=1.0,
               title_fontsize=6.5, borderaxespad=0.2)  # fmt: skip
     return ax
 
@@ -105,7 +119,8 @@ def _area(amount: np.ndarray, largest: float) -> np.ndarray:
 
 
 def _long(names: list[str]) -> bool:
-    return len(names) > 6 or max(map(len, names), default=0) > 6  # noqa: PLR2004
+    lines = [line for name in names for line in name.split("\n")]
+    return len(names) > 6 or max(map(len, lines), default=0) > 16  # noqa: PLR2004
 
 
 def _round_steps(largest: float) -> list[float]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,13 +8,20 @@ import numpy as np
 from cartscope.pl._style import GREY, colors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
 
 
-def heatmap(table: pd.DataFrame, *, ax: Axes, label: str, center: float | None = None) -> Axes:
+def heatmap(
+    table: pd.DataFrame,
+    *,
+    ax: Axes,
+    label: str,
+    center: float | None = None,
+    groups: Sequence[str] | None = None,
+) -> Axes:
     """Draw a table of numbers as colours.
 
     Parameters
@@ -27,6 +35,8 @@ def heatmap(table: pd.DataFrame, *, ax: Axes, label: str, center: float | None =
         What the numbers are, with their unit.
     center
         Middle of a diverging colour scale; a sequential one if None.
+    groups
+        Group of each column; runs of one group are set apart and named above.
 
     Returns
     -------
@@ -56,6 +66,13 @@ def heatmap(table: pd.DataFrame, *, ax: Axes, label: str, center: float | None =
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.figure.colorbar(mesh, ax=ax, label=label, shrink=0.6, aspect=18, pad=0.02)
+    start = 0
+    for name, run in groupby(groups or ()):
+        end = start + len(list(run))
+        ax.text((start + end) / 2, -0.15, name, ha="center", va="bottom", fontsize=6)
+        if start:
+            ax.axvline(start, color="black", linewidth=1.2)
+        start = end
     return ax
 
 

@@ -72,9 +72,12 @@ def volcano(
             effect[chosen], height[chosen], s=7 if shade == GREY else 12, c=shade, linewidths=0,
             label=f"{name} ({int(chosen.sum()):,})", rasterized=int(chosen.sum()) > 2000,  # noqa: PLR2004
         )  # fmt: skip
-    reach = 1.08 * max(np.abs(effect).max(initial=0.0), 1.0)
+    low, high = min(effect.min(initial=0.0), -1.0), max(effect.max(initial=0.0), 1.0)
     ax.axvline(0, color="#888888", linewidth=0.5, zorder=0)
-    ax.set(xlim=(-reach, reach), xlabel="log$_2$ fold change", ylabel="\u2212log$_{10}$ p")
+    room = 0.06 * (high - low)
+    ax.set(
+        xlim=(low - room, high + room), xlabel="log$_2$ fold change", ylabel="\u2212log$_{10}$ p"
+    )
     ax.set_ylim(0, 1.1 * max(height.max(initial=0.0), 1.0))
     ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16), ncols=3, handletextpad=0.1,
               columnspacing=0.8, borderaxespad=0)  # fmt: skip

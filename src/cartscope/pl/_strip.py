@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+
+_SHIFTS: Final = (0.0, 0.12, -0.12, 0.24, -0.24, 0.36, -0.36)
 
 
 def strip(
@@ -74,10 +75,13 @@ def strip(
     names = table[x].to_numpy()
     values = table[y].to_numpy(float)
     labels, top = [], {}
+    near = (
+        (np.nanmax(values) - min(np.nanmin(values), 0)) / 30 if np.isfinite(values).any() else 0.0
+    )
     for i, group in enumerate(groups):
         here = (names == group) & np.isfinite(values)
         shade = shades.get(group, GREY)
-        at = i + _spread(values[here])
+        at = i + _spread(values[here], near)
         faces = [shade if c else "none" for c in counted[here]]
         ax.scatter(at, values[here], s=16, c=faces, edgecolors=shade, linewidths=0.8, zorder=3)
         used = values[here & counted]
@@ -94,18 +98,14 @@ def strip(
     return ax
 
 
-def _spread(values: np.ndarray) -> np.ndarray:
+def _spread(values: np.ndarray, near: float) -> np.ndarray:
     """Return sideways shifts that keep dots of like value apart, the same every time."""
-    if values.size < 2:  # noqa: PLR2004
-        return np.zeros(values.size)
-    order = np.argsort(values, kind="stable")
-    near = (values.max() - values.min()) / 18
     shift = np.zeros(values.size)
-    pattern = (0.0, 0.13, -0.13, 0.26, -0.26)
-    run = 0
-    for before, now in pairwise(order):
-        run = (run + 1) % len(pattern) if values[now] - values[before] < near else 0
-        shift[now] = pattern[run]
+    order = np.argsort(values, kind="stable")
+    for place, now in enumerate(order):
+        before = [b for b in order[:place] if values[now] - values[b] < near]
+        taken = {shift[b] for b in before}
+        shift[now] = next((s for s in _SHIFTS if s not in taken), _SHIFTS[-1])
     return shift
 
 

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope._schema import PATIENT_SHARES
 from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import NotDrawable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from matplotlib.axes import Axes
+
     from cartscope.study._context import Context
 
 CONTRASTS = "tables/contrasts.csv"
 PSEUDOBULK = "tables/pseudobulk.csv"
 _LINEAGES = ("CD4", "CD8")
-_TIMEPOINTS = {
-    k.timepoints.infusion_product: "infusion product",
-    k.timepoints.baseline: "baseline",
-    k.timepoints.day7: "day 7",
-}
+# forgotten with the run
+_READ: WeakKeyDictionary[Context, dict[str, tuple[tuple[int, int], pd.DataFrame]]] = (
+    WeakKeyDictionary()
+)
 
 
-def result_rows(ctx: Context, table: str, contrast: str, *, value: str = "p_value") -> pd.DataFrame:
+def result_rows(
+    ctx: Context, table: str, contrast: str, *, value: str = "p_value", of: str = ""
+) -> pd.DataFrame:
     """Return the rows of a contrast that have a value, or raise NotDrawable with the reason.
 
     Parameters
@@ -41,9 +44,13 @@ def result_rows(ctx: Context, table: str, contrast: str, *, value: str = "p_valu
         Id in contrasts.toml.
     value
         Column without which a row says nothing.
+    of
+        Population; any if empty.
     """
-    every = ctx.read_table(table)
+    every = read(ctx, table)
     rows = every[every["contrast"] == contrast]
+    if of:
+        rows = rows[(rows["population"] == of) | (rows["population"] == "")]
     there = rows[rows[value].notna()]
     if len(there):
         return there.reset_index(drop=True)
@@ -51,11 +58,29 @@ def result_rows(ctx: Context, table: str, contrast: str, *, value: str = "p_valu
     raise NotDrawable(msg)
 
 
+def read(ctx: Context, table: str) -> pd.DataFrame:
+    """Return a result table, read once per run however many panels draw it; don't write to it.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    table
+        Artifact.
+    """
+    known = _READ.setdefault(ctx, {})
+    status = ctx.path(table).stat()
+    stamp = (status.st_mtime_ns, status.st_size)
+    if table not in known or known[table][0] != stamp:
+        known[table] = (stamp, ctx.read_table(table))
+    return known[table][1]
+
+
 def _why_none(ctx: Context, rows: pd.DataFrame, contrast: str) -> str:
     reasons = [r for r in rows.get("reason", pd.Series(dtype=object)) if r]
     if reasons:
         return str(reasons[0])
-    resolved = ctx.read_table(CONTRASTS)
+    resolved = read(ctx, CONTRASTS)
     reasons = [r for r in resolved.loc[resolved["contrast"] == contrast, "reason"] if r]
     return str(reasons[0]) if reasons else "no row has a result"
 
@@ -90,7 +115,7 @@ def patients(ctx: Context, contrast: str) -> dict[str, tuple[str, ...]]:
     contrast
         Id in contrasts.toml.
     """
-    resolved = ctx.read_table(CONTRASTS)
+    resolved = read(ctx, CONTRASTS)
     row = resolved[resolved["contrast"] == contrast].iloc[0]
     return {s: tuple(str(row[f"{s}_patients"]).split()) for s in (GROUP, REFERENCE)}
 
@@ -107,7 +132,7 @@ def profiled(ctx: Context, contrast: str) -> dict[str, tuple[str, ...]]:
     """
     c = next(c for c in ctx.manifests.contrasts.contrast if c.id == contrast)
     outcome = ctx.manifests.contrasts.outcome[c.outcome]
-    table = ctx.read_table(PSEUDOBULK)
+    table = read(ctx, PSEUDOBULK)
     table = table[table["population"] == c.population].astype({"patient": str})
     timepoints = [str(t) for t in c.samples.get("timepoint", ())]
     if timepoints:
@@ -127,19 +152,24 @@ def say_n(members: dict[str, tuple[str, ...]]) -> str:
     members
         From :func:`patients` or :func:`profiled`.
     """
-    return f"n = {len(members[GROUP])} v {len(members[REFERENCE])}"
+    group, reference = members[GROUP], members[REFERENCE]
+    if group and set(group) == set(reference):
+        return f"n = {len(group)} patients, paired"
+    return f"n = {len(group)} v {len(reference)}"
 
 
-def say_p(row: pd.Series) -> str:
+def say_p(row: pd.Series, *, family: bool = True) -> str:
     """Return p and q of a test between patients, with what q corrects for.
 
     Parameters
     ----------
     row
         Of a table with p_value, fdr and family_size.
+    family
+        Whether to add how many tests q corrects for.
     """
     size = int(row["family_size"])
-    of = f" of {size} tests" if size > 1 else ""
+    of = f" of {size} tests" if size > 1 and family else ""
     return f"p = {number(row['p_value'])}\nq = {number(row['fdr'])}{of}"
 
 
@@ -169,25 +199,6 @@ def claim_features(ctx: Context, ids: Iterable[str]) -> list[str]:
     wanted = set(ids)
     named = (f for c in ctx.manifests.claims if c.id in wanted for f in c.features)
     return list(dict.fromkeys(named))
-
-
-def patient_rows(ctx: Context, table: str, contrast: str, *, least: int) -> pd.DataFrame:
-    """Return shares per patient of one contrast, with which of them the test counts.
-
-    Parameters
-    ----------
-    ctx
-        The run.
-    table
-        Artifact that follows ``PATIENT_SHARES``.
-    contrast
-        Id in contrasts.toml.
-    least
-        Cells below which a patient is not tested.
-    """
-    every = PATIENT_SHARES.check(ctx.read_table(table))
-    rows = every[(every["contrast"] == contrast) & (every["side"] != "")]
-    return rows.assign(counted=rows["n_cells"] >= least).reset_index(drop=True)
 
 
 def subset_colors(ctx: Context, found: Iterable[str]) -> dict[str, str]:
@@ -221,40 +232,39 @@ def claim_sets(ctx: Context, claim: str) -> dict[str, str]:
     return {name: text for e in found.evidence for text, name in e.features.items()}
 
 
-def libraries(ctx: Context) -> pd.DataFrame:
-    """Return one row per library: its QC, its cohort and what kind of sample it is.
+def floor_note(ax: Axes, table: pd.DataFrame) -> None:
+    """Write under a panel the n, the family and the smallest p of its contrasts.
 
     Parameters
     ----------
-    ctx
-        The run.
+    ax
+        Axes to write under.
+    table
+        Rows with contrast, n_group, n_reference, family_size and min_p.
     """
-    qc = ctx.read_table("tables/qc.csv")
-    samples = ctx.read_table("tables/samples.csv").astype({"sample_id": str})
-    more = [c for c in samples.columns if c not in qc.columns and c != "sample_id"]
-    table = qc.astype({"sample": str}).merge(
-        samples[["sample_id", *more]], left_on="sample", right_on="sample_id", how="left"
-    )
-    if "study" not in table:
-        table["study"] = ""
-    table["study"] = table["study"].replace("", "one study")
-    sort = table.get("sorted", pd.Series("", table.index)).astype(str).str.lower()
-    suffix = np.where(sort == "true", ", CAR-sorted", "")
-    table["kind"] = [
-        f"{_TIMEPOINTS.get(t, t or 'time point unknown')}{s}"
-        for t, s in zip(table["timepoint"].astype(str), suffix, strict=True)
-    ]
-    return table
+    lines = []
+    for contrast, rows in table.groupby("contrast", sort=False):
+        one = rows.iloc[0]
+        best = rows["min_p"].min()
+        lines.append(
+            f"{contrast}: n = {one['n_group']} v {one['n_reference']}, "
+            f"{one['family_size']:,} tests, smallest attainable p = {number(best)}"
+        )
+    ax.set_xlabel("\n".join(lines), fontsize=5.5, color="#555555", loc="left")
 
 
-def kind_order(kind: str) -> tuple[int, str]:
-    """Return where a kind of sample stands: products, then day 7, then the rest.
+def short_set(name: str, width: int = 44) -> str:
+    """Return the name of a gene set as words, cut where it is too long for an axis.
 
     Parameters
     ----------
-    kind
-        From :func:`libraries`.
+    name
+        As the gene set file has it.
+    width
+        Most characters.
     """
-    known = list(_TIMEPOINTS.values())
-    name = kind.partition(",")[0]
-    return (known.index(name) if name in known else len(known), kind)
+    source, _, rest = name.partition("_")
+    words = rest.replace("_", " ").lower() or name
+    short = len(source) <= 4  # noqa: PLR2004  (an abbreviation)
+    text = f"{words} ({source if short else source.capitalize()})" if rest else words
+    return text if len(text) <= width else f"{text[: width - 1]}\u2026"

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panels
+from cartscope.study import _panel_tables
 from cartscope.study._model import FigureSpec
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ QC = "tables/qc.csv"
 
 def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     """Draw a patient x sample matrix with the cells of each sample, grades beside it."""
-    libraries = _panels.libraries(ctx)
+    libraries = _panel_tables.libraries(ctx)
     libraries = libraries.assign(cohort=[_cohort(r) for _, r in libraries.iterrows()])
-    order = sorted(dict.fromkeys(libraries["kind"]), key=_panels.kind_order)
+    order = sorted(dict.fromkeys(libraries["kind"]), key=_panel_tables.kind_order)
     counts = libraries.pivot_table(
         index="patient", columns="kind", values="n_kept", aggfunc="sum", observed=True
     ).reindex(columns=order)

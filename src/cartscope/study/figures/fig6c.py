@@ -41,6 +41,6 @@ FIGURE = FigureSpec(
     needs=(cell_artifact("cluster"), cell_artifact("annotate")),
     draw=draw,
     claims=("cell-types-found",),
-    caption="UMAP of the harmonised components of all cells that passed quality control; types by "
-    "markers, numbers of cells in brackets. Distances between clusters mean little.",
+    caption="UMAP of the harmonised components of all cells that passed quality control; types by"
+    " markers, numbers of cells in brackets. Distances between clusters mean little.",
 )
