@@ -63,6 +63,7 @@ class var:  # noqa: N801
     means: Final = "means"
     dispersions_norm: Final = "dispersions_norm"
     highly_variable: Final = "highly_variable"
+    n_batches: Final = "highly_variable_nbatches"
     clustering_excluded: Final = "clustering_excluded"
 
 
@@ -81,6 +82,12 @@ class obsm:  # noqa: N801
     car: Final = "car_counts"
 
 
+class varm:  # noqa: N801
+    """Keys of ``adata.varm``."""
+
+    loadings: Final = "PCs"
+
+
 class obsp:  # noqa: N801
     """Keys of ``adata.obsp``."""
 
@@ -93,6 +100,9 @@ class uns:  # noqa: N801
 
     cartscope: Final = "cartscope"
     neighbors: Final = "neighbors"
+    log1p: Final = "log1p"
+    hvg: Final = "hvg"
+    pca: Final = "pca"
     # entries of uns["cartscope"]
     simulated: Final = "simulated"
     car_features: Final = "car_features"

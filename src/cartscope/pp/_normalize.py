@@ -94,6 +94,6 @@ def normalize(
     counts = adata.layers[k.layers.counts]
     counted = ~match_genes(list(adata.var_names), exclude)
     adata.X = log_normalize(counts, target_sum=target_sum, counted=counted)
-    adata.uns["log1p"] = {}
+    adata.uns[k.uns.log1p] = {}
     record(adata, "normalize", {"target_sum": float(target_sum), "exclude": list(exclude)})
     return adata if copy else None

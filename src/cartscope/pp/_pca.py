@@ -193,8 +193,8 @@ def pca(
     adata.obsm[key_added] = result.scores
     loadings = np.zeros((adata.n_vars, n_comps))
     loadings[genes] = result.loadings
-    adata.varm["PCs"] = loadings
-    adata.uns["pca"] = {"variance": result.variance, "variance_ratio": result.variance_ratio}
+    adata.varm[k.varm.loadings] = loadings
+    adata.uns[k.uns.pca] = {"variance": result.variance, "variance_ratio": result.variance_ratio}
     parameters = {"n_comps": n_comps, "regress": list(regress), "scale_max": scale_max}
     record(adata, "pca", parameters)
     return adata if copy else None

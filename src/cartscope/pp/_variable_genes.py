@@ -202,9 +202,9 @@ def variable_genes(
     adata.var[k.var.highly_variable] = marked
     adata.var[k.var.means] = mean_of_means
     adata.var[k.var.dispersions_norm] = overall
-    adata.var["highly_variable_nbatches"] = n_batches
+    adata.var[k.var.n_batches] = n_batches
     adata.var[k.var.clustering_excluded] = excluded
-    adata.uns["hvg"] = {"flavor": "seurat"}
+    adata.uns[k.uns.hvg] = {"flavor": "seurat"}
     parameters = {"n_top": n_top} if ranked else {"limits": [float(v) for v in limits]}
     parameters["method"] = method
     record(adata, "variable_genes", parameters | {"batch_key": batch_key, "exclude": list(exclude)})
