@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PRIOR_CELLS: Final = 25.0  # cells' worth of the anchored starting rates in every state
 SHARPNESS: Final = 40.0  # of the starting assignment, for a marker from low to high
+WIDTH: Final = 0.3  # most the low end of a marker's range is, against its high end
+FAINT: Final = 0.3  # counts per cell, in its highest cells, at which a marker counts half
 APART: Final = 0.5  # most of a marker where it is down, against where it is up
 FLATTEN: Final = 0.7  # counts vary more than Poisson: log likelihoods are taken down by this
 
@@ -80,13 +82,19 @@ def _start(
     """Return a soft assignment by where each marker lies between its low and its high cells.
 
     The middle of the range, and not the mean, is what tells up from down: a state that is rare
-    here would otherwise take in half of the next one.
+    here would otherwise take in half of the next one. A range is never taken for narrow, and a
+    marker that is hardly ever seen says little, lest cells be told apart by noise.
     """
-    smoothed = np.asarray(smooth @ y) / np.maximum(np.asarray(smooth @ exposure), 1e-9)[:, None]
-    x = np.log1p(smoothed / np.maximum(smoothed.mean(axis=0), 1e-9))
-    low, high = np.quantile(x, [0.01, 0.99], axis=0)
+    rate = np.asarray(smooth @ y) / np.maximum(np.asarray(smooth @ exposure), 1e-9)[:, None]
+    low, high = np.quantile(rate, [0.01, 0.99], axis=0)
+    high = np.maximum(high, 1e-6)
+    low = np.minimum(low, WIDTH * high)
+    middle = np.maximum(rate.mean(axis=0), 1e-9)
+    low, high, x = (np.log1p(value / middle) for value in (low, high, rate))
     x = np.clip((x - 0.5 * (low + high)) / np.maximum(0.5 * (high - low), 1e-6), -1.0, 1.0)
-    weights = signs / np.maximum(np.abs(signs).sum(axis=1, keepdims=True), 1)
+    top = np.quantile(rate, 0.99, axis=0)
+    weights = signs * (top / (top + FAINT))
+    weights /= np.maximum(np.abs(weights).sum(axis=1, keepdims=True), 1e-9)
     return _normalized(SHARPNESS * (x @ weights.T))
 
 
