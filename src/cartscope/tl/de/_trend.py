@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.signal import fftconvolve
@@ -29,8 +29,8 @@ class Trend:
     kind: str
     asymptotic: float = np.nan
     extra_poisson: float = np.nan
-    log_means: np.ndarray | None = None
-    log_dispersions: np.ndarray | None = None
+    log_means: np.ndarray | None = field(default=None, repr=False)
+    log_dispersions: np.ndarray | None = field(default=None, repr=False)
 
     def __call__(self, means: np.ndarray) -> np.ndarray:
         """Return the trend at ``means``."""
