@@ -23,6 +23,20 @@ _TIMEPOINTS = {
 }
 
 
+def text_of(obs: pd.DataFrame, column: str) -> np.ndarray:
+    """Return a column of obs as text, empty where the cohort does not give it.
+
+    Parameters
+    ----------
+    obs
+        Of the annotated cells.
+    column
+        Its name.
+    """
+    values = obs.get(column, pd.Series("", index=obs.index))
+    return values.astype(object).fillna("").astype(str).to_numpy()
+
+
 def libraries(ctx: Context) -> pd.DataFrame:
     """Return one row per library: its QC, its cohort and what kind of sample it is.
 

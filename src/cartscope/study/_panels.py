@@ -54,7 +54,7 @@ def result_rows(
     there = rows[rows[value].notna()]
     if len(there):
         return there.reset_index(drop=True)
-    msg = f"{contrast}: {_why_none(ctx, rows, contrast)}"
+    msg = f"{contrast}: {why_none(ctx, rows, contrast)}"
     raise NotDrawable(msg)
 
 
@@ -76,7 +76,18 @@ def read(ctx: Context, table: str) -> pd.DataFrame:
     return known[table][1]
 
 
-def _why_none(ctx: Context, rows: pd.DataFrame, contrast: str) -> str:
+def why_none(ctx: Context, rows: pd.DataFrame, contrast: str) -> str:
+    """Return why a contrast has no result.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    rows
+        Its rows of a result table, if it has any.
+    contrast
+        Id in contrasts.toml.
+    """
     reasons = [r for r in rows.get("reason", pd.Series(dtype=object)) if r]
     if reasons:
         return str(reasons[0])

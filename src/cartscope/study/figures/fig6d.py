@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope.study import _panels
+from cartscope.study import _panel_tables, _panels
 from cartscope.study._context import cell_artifact
 from cartscope.study._model import FigureSpec, NotDrawable
 
@@ -26,16 +26,15 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     if not adata.n_obs:
         msg = "no cell was called a T cell"
         raise NotDrawable(msg)
-    obs = adata.obs.astype({k.obs.t_subset: str, k.obs.car_status: str, k.obs.timepoint: str})
-    palette = _panels.subset_colors(ctx, obs[k.obs.t_subset])
-    product = (obs[k.obs.timepoint] == k.timepoints.infusion_product).to_numpy()
-    positive = (obs[k.obs.car_status] == k.car.positive).to_numpy()
-    negative = (obs[k.obs.car_status] == k.car.negative).to_numpy()
-    day7 = (obs[k.obs.timepoint] == k.timepoints.day7).to_numpy()
+    columns = (k.obs.t_subset, k.obs.car_status, k.obs.timepoint)
+    subset, car, timepoint = (_panel_tables.text_of(adata.obs, c) for c in columns)
+    palette = _panels.subset_colors(ctx, subset)
+    product = timepoint == k.timepoints.infusion_product
+    day7 = timepoint == k.timepoints.day7
     panels = {
         "infusion product": product,
-        "day 7, CAR+": day7 & positive,
-        "day 7, CAR\u2212": day7 & negative,
+        "day 7, CAR+": day7 & (car == k.car.positive),
+        "day 7, CAR\u2212": day7 & (car == k.car.negative),
     }
     figure, axes = plt.subplots(1, 3, figsize=(7.4, 2.6), layout="constrained")
     for ax, (title, among) in zip(axes, panels.items(), strict=True):
@@ -49,7 +48,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
             "cell": adata.obs_names,
             "umap_1": points[:, 0],
             "umap_2": points[:, 1],
-            **{c: obs[c].to_numpy() for c in (k.obs.t_subset, k.obs.car_status, k.obs.timepoint)},
+            **dict(zip(columns, (subset, car, timepoint), strict=True)),
         }
     )
     return figure, source

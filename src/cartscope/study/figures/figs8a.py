@@ -9,20 +9,21 @@ from matplotlib import pyplot as plt
 
 from cartscope import _keys as k
 from cartscope import pl
+from cartscope.study import _panel_tables
 from cartscope.study._context import cell_artifact
 from cartscope.study._model import FigureSpec, NotDrawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cartscope.study._context import Context
+from cartscope.study._context import Context
 
 
 def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     """Draw the UMAP of all cells, product cells coloured by type."""
     adata = ctx.cells("figure S8A")
-    timepoint = adata.obs[k.obs.timepoint].astype(str)
-    product = (timepoint == k.timepoints.infusion_product).to_numpy()
+    timepoint = _panel_tables.text_of(adata.obs, k.obs.timepoint)
+    product = timepoint == k.timepoints.infusion_product
     if not product.any():
         msg = "no cell comes from an infusion product"
         raise NotDrawable(msg)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope.study import _panels
+from cartscope.study import _panel_tables, _panels
 from cartscope.study._context import cell_artifact
 from cartscope.study._model import FigureSpec, NotDrawable
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from cartscope.study._context import Context
@@ -30,7 +30,8 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         obs[k.obs.car_status].astype(str) == k.car.positive
     )
     columns = [k.obs.patient, k.obs.study, k.obs.anakinra, k.obs.timepoint, k.obs.t_subset]
-    cells = obs.loc[chosen].reindex(columns=columns).astype(str)
+    obs = obs.loc[chosen]
+    cells = pd.DataFrame({c: _panel_tables.text_of(obs, c) for c in columns})
     cells = cells[cells[k.obs.timepoint].isin(TIMES) & (cells[k.obs.t_subset] != k.UNASSIGNED)]
     cells["arm"] = cells[k.obs.anakinra].str.lower().map(ARMS).fillna("anakinra unknown")
     unit = [k.obs.study, "arm", k.obs.timepoint, k.obs.patient]

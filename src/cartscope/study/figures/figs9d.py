@@ -31,8 +31,10 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     here = every[every["contrast"].isin(CONTRASTS.values()) & every["p_value"].notna()]
     populations = sorted(set(here["population"]), key=lambda p: (p not in FIRST, p))
     if not populations:
-        reason = _panels.result_rows(ctx, TESTS, CONTRASTS["none"])  # says why
-        raise NotDrawable(str(reason))
+        first = CONTRASTS["none"]
+        reason = _panels.why_none(ctx, every[every["contrast"] == first], first)
+        msg = f"{first}: {reason}"
+        raise NotDrawable(msg)
     rows = -(-len(populations) // COLUMNS)
     figure, axes = plt.subplots(
         rows, COLUMNS, figsize=(7.4, 0.3 + 2.1 * rows), layout="constrained", squeeze=False

@@ -10,6 +10,7 @@ from cartscope import geo, io
 from cartscope._errors import InputError
 from cartscope._schema import GEO_INDEX
 from cartscope.study._model import Step
+from cartscope.study._simulated import mark_simulated
 from cartscope.study._source import input_digests, read_source
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def run(ctx: Context) -> None:
         found = geo.index(source.root, ctx.manifests.series, samples=ctx.settings.samples)
         table, left_out, base = found.samples, found.left_out, source.root
         _refuse_unplaced(left_out)
+        table = mark_simulated(table, source.series_dirs(ctx.manifests.cohort.series))
     if ctx.settings.grades is not None:
         table = io.apply_grades(table, io.read_grades(ctx.settings.grades))
     elif source.grades is not None:
