@@ -299,13 +299,13 @@ def test_labels_drawn_at_random_rarely_give_any_q_below_a_tenth(rng):
         }
     )
     any_found, shares = [], []
-    for _ in range(120):
+    for _ in range(60):
         sides = dict(zip(patients, rng.permutation(["high"] * 4 + ["low"] * 6), strict=True))
         cells.obs["crs"] = cells.obs["patient"].map(sides)
         table = ligand_receptor(cells, groupby="type", contrast=CONTRAST, resource=resource)
         any_found.append((table["fdr"] < 0.1).any())
         shares.append((table["p_value"] < 0.05).mean())
-    assert np.mean(any_found) <= 0.15  # 0.1, and 1.8 standard errors
+    assert np.mean(any_found) <= 0.15  # 0 of 120 in a longer run
     assert np.mean(shares) <= 0.055
 
 

@@ -82,7 +82,7 @@ def read_lr_resource(names: Sequence[str] = ("cellphonedb", "cellchatdb")) -> pd
 
 
 def read_lr_table(path: Path | str) -> pd.DataFrame:
-    """Read ligand-receptor pairs from a CSV or TSV of your own.
+    r"""Read ligand-receptor pairs from a CSV or TSV of your own.
 
     Parameters
     ----------
@@ -98,6 +98,16 @@ def read_lr_table(path: Path | str) -> pd.DataFrame:
     ------
     InputError
         If the file is missing, lacks a column, or has an empty cell in one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "mine.csv"
+    ...     size = path.write_text("ligand,receptor\nCXCL10,CXCR3\n")
+    ...     read_lr_table(path).values.tolist()
+    [['CXCL10', 'CXCR3', 'mine.csv']]
     """
     path = Path(path)
     if not path.is_file():

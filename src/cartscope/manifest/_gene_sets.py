@@ -71,5 +71,12 @@ def read_gene_set_notes(path: Path | str) -> GeneSetNotes:
     ------
     ManifestError
         If the file is missing or holds an unknown key or an impossible value.
+
+    Examples
+    --------
+    >>> from cartscope.manifest import manifest_dir
+    >>> notes = read_gene_set_notes(manifest_dir() / "gene_sets" / "notes.toml")
+    >>> notes.for_feature("IL-18 signalling")[0].name
+    'REACTOME_INTERLEUKIN_18_SIGNALING'
     """
     return load_toml(path, GeneSetNotes)

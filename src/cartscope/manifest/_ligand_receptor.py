@@ -65,5 +65,12 @@ def read_ligand_receptor(path: Path | str) -> LigandReceptorManifest:
     ------
     ManifestError
         If the file is missing or holds an unknown key or an impossible value.
+
+    Examples
+    --------
+    >>> from cartscope.manifest import manifest_dir
+    >>> manifest = read_ligand_receptor(manifest_dir() / "ligand_receptor.toml")
+    >>> [pair.name for pair in manifest.pair]
+    ['CXCL10_CXCR3', 'CXCL10_DPP4', 'RETN_CAP1']
     """
     return load_toml(path, LigandReceptorManifest)
