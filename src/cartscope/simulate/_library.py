@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cartscope.simulate._design import Library
 
-CAR_PER_MILLION = 490.0  # about 78% of CAR T cells of a sorted library show a molecule
+CAR_PER_MILLION = 530.0  # about 78% of CAR T cells of a sorted library show a molecule
 _DIRECT_PER_MILLION = 90.0
 _FEMALE_GENES = ("XIST", "TSIX")
 _MALE_GENES = ("RPS4Y1", "DDX3Y", "EIF1AY", "UTY", "KDM5D", "USP9Y", "ZFY")
