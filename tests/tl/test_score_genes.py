@@ -85,6 +85,10 @@ def test_bins_have_equal_size_and_stand_ties():
     assert len(set(tied[:500])) == 1
 
 
+def test_bins_are_closed_on_the_right():
+    assert expression_bins(np.arange(5.0), n_bins=4).tolist() == [1, 1, 2, 3, 4]
+
+
 def test_alias_finds_a_renamed_gene(planted):
     scores = score_sets(planted, {"a": ["OLD"]}, controls={"a": ["gene1"]}, aliases={"OLD": "CD3D"})
     direct = score_sets(planted, {"a": ["CD3D"]}, controls={"a": ["gene1"]})

@@ -84,7 +84,7 @@ def test_recommended_finds_planted_subsets(t_cells):
 
 
 def test_a_rare_subset_keeps_its_name(t_cells):
-    """Run to convergence, the mixture gives naive cells up for half of the memory cells."""
+    """A start that takes all subsets for equally common would name memory cells naive."""
     naive = t_cells.obs["truth"].isin(["CD4 naive", "CD8 naive"])
     few = t_cells[~naive | (np.arange(t_cells.n_obs) % 8 == 0)].copy()
     cs.tl.t_subsets(few)
