@@ -34,7 +34,7 @@ class CarRule:
     n_comps: int = 30
     n_axes: int = 10  # axes among T cells that the prior may depend on
     fit_key: str | None = k.obs.timepoint  # cells of different values are fitted apart
-    positive_above: float = 0.5
+    positive_above: float = 0.55  # between the two: unknown
     negative_below: float = 0.5
 
 
