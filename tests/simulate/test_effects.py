@@ -83,6 +83,22 @@ def test_effects_touch_the_cells_they_name():
     assert car_negative > other + 2
 
 
+def test_a_claimed_gene_gets_the_effect_that_is_told():
+    ref = reference()
+    table = effects_table(1.0).set_index(["feature", "contrast"])["log2_effect"].to_dict()
+    low = next(p for p in patients() if p.anakinra and not p.toxic)
+    high = next(p for p in patients() if p.anakinra and p.crs_high)
+    mono = State("day7", "CD14 monocyte")
+    for gene in ("IFIT2", "CXCL10", "IFI35", "RETN", "IL1B", "CCL3", "MRC1"):
+        at = ref.position[gene]
+        found = gene_effects(high, mono, 1.0)[at] - gene_effects(low, mono, 1.0)[at]
+        assert found == pytest.approx(table[gene, "mono_crs_anakinra"]), gene
+    ctl, none = State("day7", "T", "CD4 CTL", True), next(p for p in patients() if not p.anakinra)
+    at = ref.position["IL10"]
+    found = gene_effects(low, ctl, 1.0)[at] - gene_effects(none, ctl, 1.0)[at]
+    assert found == pytest.approx(table["IL10", "ctl_anakinra_low_crs"])
+
+
 def test_sets_are_planted_with_their_mean():
     for number, rule in enumerate(RULES):
         if rule.genes[0].startswith("set:") and rule.genes[0] != "set:il18":

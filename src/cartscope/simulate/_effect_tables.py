@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _RECEIVERS = ("car_pos_cd4", "car_pos_cd8", "car_neg_cd4", "car_neg_cd8")
 # told in effects.csv only: what other rules bring about
 _TOLD = (
-    ("monocyte-nt-trend", ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"), 2.4, crs_anakinra,
+    ("monocyte-nt-trend", ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"), 2.8, crs_anakinra,
      (("cd14_monocyte", "mono_nt_anakinra"),)),
-    ("lr-cxcl10", ("CXCL10_CXCR3", "CXCL10_DPP4"), 2.4, crs_anakinra,
+    ("lr-cxcl10", ("CXCL10_CXCR3", "CXCL10_DPP4"), 2.8, crs_anakinra,
      tuple((f"cd14_monocyte>{r}", c) for c in ("ligrec_crs_anakinra", "ligrec_nt_anakinra")
            for r in _RECEIVERS)),
-    ("lr-retn-cap1", ("RETN_CAP1",), 2.4, crs_anakinra,
+    ("lr-retn-cap1", ("RETN_CAP1",), 2.8, crs_anakinra,
      tuple((f"cd14_monocyte>{r}", c) for c in ("ligrec_crs_anakinra", "ligrec_nt_anakinra")
            for r in (*_RECEIVERS, "cd14_monocyte"))),
 )  # fmt: skip

@@ -143,7 +143,7 @@ RULES = (
     Rule("monocyte-il1-down", ("IL1B", "CCL3", "CCL4"), ("IL1B", "CCL3", "CCL4"), -2.2, _MONO, _crs,
          (("cd14_monocyte", "mono_crs_anakinra"), ("cd14_monocyte", "mono_crs_no_anakinra"))),
     Rule("monocyte-anakinra-only", ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"),
-         ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"), 2.4, _MONO, crs_anakinra,
+         ("IFI35", "IFITM1", "IFIT2", "CXCL10", "RETN"), 2.8, _MONO, crs_anakinra,
          (("cd14_monocyte", "mono_crs_anakinra"), ("cd14_monocyte", "mono_crs_interaction"))),
     Rule("monocyte-anakinra-only", ("interferon signalling",), ("set:ifn_alpha",), 0.7, _MONO,
          crs_anakinra, (("cd14_monocyte", "mono_crs_anakinra"),), spread=0.3),
@@ -159,12 +159,22 @@ RULES = (
 
 
 def positions(rule: Rule) -> np.ndarray:
-    """Positions of a rule's genes."""
+    """Positions of a rule's genes; a set leaves out those that a rule of the same contrast names.
+
+    Otherwise a gene that a claim names would get more than the claim's effect.
+    """
     ref = reference()
+    named = {
+        ref.position[gene]
+        for other in RULES
+        if set(other.told) & set(rule.told)
+        for gene in other.genes
+        if not gene.startswith("set:")
+    }
     out: list[int] = []
     for gene in rule.genes:
         if gene.startswith("set:"):
-            out.extend(ref.programs[gene[4:]].tolist())
+            out.extend(i for i in ref.programs[gene[4:]].tolist() if i not in named)
         else:
             out.append(ref.position[gene])
     return np.array(out, dtype=np.int64)

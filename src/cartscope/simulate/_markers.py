@@ -47,7 +47,7 @@ _MILD = {"NKG7": 60, "CCL5": 280, "GNLY": 8, "PRF1": 30, "GZMB": 12, "GZMH": 15}
 _IL = {"IL4": 0.4, "IL10": 0.6, "IL13": 300, "IL4I1": 80, "IFNG": 25}
 
 T_COMMON = {"CD3D": 1500, "CD3E": 900, "CD3G": 420, "TRAC": 1300, "TRBC1": 500, "TRBC2": 900,
-            "CD2": 450, "CD247": 220, "CXCR3": 45, "DPP4": 30, "CAP1": 260, "CD14": 3, "LYZ": 60,
+            "CD2": 450, "CD247": 220, "CXCR3": 45, "DPP4": 70, "CAP1": 260, "CD14": 3, "LYZ": 60,
             "MS4A1": 3, "IL4R": 60, "IL10RA": 140, "IL10RB": 45, "IL13RA1": 3, "TYROBP": 40,
             "FCER1G": 30, "FOXP3": 2, "IL2RA": 15, "CTLA4": 20, "IKZF2": 10, "TIGIT": 30,
             **_IL}  # fmt: skip
@@ -99,9 +99,9 @@ T_SUBSETS = {
 CELL_TYPES = {
     "CD14 monocyte": Recipe(
         {"CD14": 1},
-        cpm={"CD14": 420, "CD3D": 15, "C1QA": 12, "C1QB": 14, "C1QC": 9, "MRC1": 14,
-             "TMEM176A": 90, "TMEM176B": 180, "IL1B": 260, "CCL3": 320, "CCL4": 180,
-             "IFI35": 60, "IFITM1": 45, "IFIT2": 70, "CXCL10": 25, "RETN": 60, "CAP1": 420,
+        cpm={"CD14": 420, "CD3D": 15, "C1QA": 24, "C1QB": 28, "C1QC": 20, "MRC1": 30,
+             "TMEM176A": 90, "TMEM176B": 180, "IL1B": 340, "CCL3": 320, "CCL4": 280,
+             "IFI35": 60, "IFITM1": 45, "IFIT2": 70, "CXCL10": 40, "RETN": 60, "CAP1": 420,
              "FKBP5": 35, "TSC22D3": 500, "PER1": 25, "ZBTB16": 8, "CD163": 60},
     ),
     "CD16 monocyte": Recipe(
