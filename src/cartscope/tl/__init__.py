@@ -35,6 +35,7 @@ from cartscope.tl.de import (
     differential_expression,
     estimability,
     fit_differential_expression,
+    interaction_effects,
     shrink_lfc,
 )
 
@@ -68,6 +69,7 @@ __all__ = [
     "DE_ENGINES",
     "estimability",
     "EstimabilityReport",
+    "interaction_effects",
     "shrink_lfc",
     "compare_engines",
     "gsea",

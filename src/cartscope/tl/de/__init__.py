@@ -3,6 +3,7 @@
 from cartscope.tl.de._compare import compare_engines
 from cartscope.tl.de._engines import DE_ENGINES
 from cartscope.tl.de._estimability import estimability
+from cartscope.tl.de._interaction import interaction_effects
 from cartscope.tl.de._report import EstimabilityReport
 from cartscope.tl.de._run import (
     DifferentialExpressionFit,
@@ -19,5 +20,6 @@ __all__ = [
     "differential_expression",
     "estimability",
     "fit_differential_expression",
+    "interaction_effects",
     "shrink_lfc",
 ]

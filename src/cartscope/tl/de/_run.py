@@ -280,5 +280,5 @@ def _refuse(
         people = pd.Series(design.frame.index, index=design.frame.index).astype(str)
         further = pd.DataFrame(index=design.frame.index)
         report = examine(design, contrast, people=people, further=further)
-        msg = f"{reason}.\n{report.message}"
+        msg = f"design {design.formula!r}: {reason}."
         raise EstimabilityError(msg, report)
