@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.transforms import Transform
 
 _SHIFTS: Final = (0.0, 0.12, -0.12, 0.24, -0.24, 0.36, -0.36)
 
@@ -110,15 +111,20 @@ def _spread(values: np.ndarray, near: float) -> np.ndarray:
 
 
 def _bracket(ax: Axes, ends: tuple[int, int], *, text: str, above: float) -> None:
+    """Write a test over two groups, in points above the dots, so that no later scale moves it."""
+    from matplotlib.transforms import ScaledTranslation
+
+    def raised(points: float) -> Transform:
+        return ax.transData + ScaledTranslation(0, points / 72, ax.figure.dpi_scale_trans)
+
+    for points, x in ((8, ends), (6.5, (ends[0],)), (6.5, (ends[1],))):
+        marker = {} if len(x) > 1 else {"marker": "|", "markersize": 3}
+        ax.plot(x, [above] * len(x), color="black", linewidth=0.6, transform=raised(points),
+                scaley=False, scalex=False, **marker)  # fmt: skip
+    ax.text(sum(ends) / 2, above, text, ha="center", va="bottom", fontsize=6,
+            transform=raised(9.5))  # fmt: skip
     low, high = ax.get_ylim()
-    step = (high - low) * 0.05
-    y = above + step
-    ax.plot(
-        [ends[0], ends[0], ends[1], ends[1]],
-        [y, y + step / 2, y + step / 2, y],
-        color="black",
-        linewidth=0.6,
-    )
-    ax.text(sum(ends) / 2, y + 0.7 * step, text, ha="center", va="bottom", fontsize=6)
-    lines = text.count("\n") + 1
-    ax.set_ylim(low, max(high, y + step * (1.5 + 1.6 * lines)))
+    room = 12 + 8 * (text.count("\n") + 1)
+    # the layout will take some of the height for titles and labels
+    share = min(room / (0.75 * ax.get_window_extent().height * 72 / ax.figure.dpi), 0.6)
+    ax.set_ylim(low, max(high, (above - share * low) / (1 - share)))

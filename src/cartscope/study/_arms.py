@@ -76,9 +76,12 @@ def strip_by_arm(
         raise NotDrawable("; ".join(dict.fromkeys(reasons)))
     table = pd.concat(rows, ignore_index=True)
     table = table.assign(percent=100 * table["fraction"], counted=table["n_cells"] >= least)
+    top = 1.04 * max(table["percent"].max(), 0.01)
+    if not ax.get_autoscaley_on():  # shared with a panel drawn before
+        top = max(top, ax.get_ylim()[1])
+    ax.set_ylim(-0.03 * top, top)  # dots at zero stay whole
     pl.strip(
         table, x="column", y="percent", ax=ax, order=order, palette=palette, filled="counted",
         tests=tests,
     )  # fmt: skip
-    ax.set_ylim(bottom=-0.03 * ax.get_ylim()[1])  # dots at zero stay whole
     return table.drop(columns="column").assign(family_size=table["contrast"].map(sizes))

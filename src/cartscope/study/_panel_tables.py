@@ -10,6 +10,7 @@ import pandas as pd
 from cartscope import _check
 from cartscope import _keys as k
 from cartscope.study import _panels
+from cartscope.study._pseudobulk import pseudobulk_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,7 @@ def text_of(obs: pd.DataFrame, column: str) -> np.ndarray:
         Its name.
     """
     values = obs.get(column, pd.Series("", index=obs.index))
-    return values.astype(object).fillna("").astype(str).to_numpy()
+    return values.astype(object).where(values.notna(), "").astype(str).to_numpy()
 
 
 def libraries(ctx: Context) -> pd.DataFrame:
@@ -95,7 +96,7 @@ def log_cpm(ctx: Context, contrast: str, genes: Iterable[str]) -> pd.DataFrame:
     import anndata
 
     c = next(c for c in ctx.manifests.contrasts.contrast if c.id == contrast)
-    pdata = anndata.read_h5ad(ctx.path(f"tables/pseudobulk_{c.population}.h5ad"))
+    pdata = anndata.read_h5ad(ctx.path(pseudobulk_artifact(c.population)))
     obs = pdata.obs.astype({k.obs.patient: str, k.obs.timepoint: str})
     timepoints = [str(t) for t in c.samples.get("timepoint", ())]
     side = {p: s for s, ps in _panels.profiled(ctx, contrast).items() for p in ps}

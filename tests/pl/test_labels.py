@@ -1,0 +1,73 @@
+"""Names beside points stay readable, however close the points are."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from cartscope import pl
+
+
+def boxes(ax):
+    ax.figure.draw_without_rendering()
+    return [Text.get_window_extent(t) for t in ax.texts]
+
+
+@pytest.mark.parametrize("n", [2, 12])
+def test_names_of_points_in_one_place_do_not_overlap(n):
+    ax = Figure(figsize=(4, 4), layout="constrained").subplots()
+    ax.scatter([0.5] * n, [0.5] * n)
+    pl.label_points([0.5] * n, [0.5] * n, [f"GENE{i}" for i in range(n)], ax=ax)
+    assert len(ax.texts) == n
+    assert not any(a.overlaps(b) for a, b in combinations(boxes(ax), 2))
+
+
+def test_names_at_the_rim_stay_inside():
+    ax = Figure(figsize=(3, 3)).subplots()
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    pl.label_points([0, 1, 0, 1], [0, 0, 1, 1], ["CXCL10"] * 4, ax=ax)
+    frame = ax.get_window_extent()
+    for box in boxes(ax):
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert frame.y0 <= box.y0
+        assert box.y1 <= frame.y1
+
+
+def test_a_name_keeps_off_the_cloud(rng):
+    ax = Figure(figsize=(4, 4)).subplots()
+    cloud = rng.normal(0, 0.1, size=(500, 2))
+    ax.scatter(*cloud.T)
+    ax.set(xlim=(-2, 2), ylim=(-2, 2))
+    pl.label_points([0.3], [0.0], ["IL10"], ax=ax)
+    (box,) = boxes(ax)
+    inside = ax.transData.transform(cloud)
+    covered = ((inside > box.min) & (inside < box.max)).all(axis=1).sum()
+    assert covered <= 2
+
+
+def test_each_name_points_at_its_own_point():
+    ax = Figure().subplots()
+    pl.label_points([0.1, 0.9], [0.2, 0.8], ["A", "B"], ax=ax)
+    assert {t.get_text(): t.xy for t in ax.texts} == {"A": (0.1, 0.2), "B": (0.9, 0.8)}
+
+
+def test_limits_are_kept_and_points_without_a_place_left_out():
+    ax = Figure().subplots()
+    ax.set(xlim=(0, 3), ylim=(0, 4))
+    pl.label_points([1, np.nan], [1, 1], ["here", "nowhere"], ax=ax)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, 3), (0, 4))
+    assert [t.get_text() for t in ax.texts] == ["here"]
+
+
+def test_the_same_points_get_the_same_places():
+    def places():
+        ax = Figure().subplots()
+        pl.label_points([0.5, 0.5, 0.52], [0.5, 0.5, 0.5], ["A", "B", "C"], ax=ax)
+        return [t.get_position() for t in ax.texts]
+
+    assert places() == places()
