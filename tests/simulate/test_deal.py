@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cartscope.simulate._deal import cycling_share, deal, expansion, fill
+from cartscope.simulate._deal import cycling_share, deal, expansion, fill, treg_share
 from cartscope.simulate._design import libraries, patients
 from cartscope.simulate._effects import State
 from cartscope.simulate._sizes import PAPER, PAPER_TOTAL, library_sizes
@@ -150,6 +150,16 @@ def test_planted_composition_and_cycling_are_in_the_cells():
     toxic = pd.Series({p.name: p.toxic for p in patients()})[share.index]
     assert 0.04 < share[~toxic].median() < 0.09  # 6.1% and 22% as published
     assert 0.15 < share[toxic].median() < 0.3
+
+
+def test_the_trend_under_anakinra_is_strongest_without_neurotoxicity():
+    def gap(strength: float) -> dict[str, float]:
+        return {p.name: treg_share(p, strength) for p in patients() if p.anakinra}
+
+    share = gap(1.0)
+    by = {(p.crs_high, p.nt_high): share[p.name] for p in patients() if p.anakinra}
+    assert by[True, False] > by[True, True] > by[False, False] == by[False, True]
+    assert len(set(gap(0.0).values())) == 1
 
 
 def test_fill_keeps_the_sum_and_the_needs(generator):
