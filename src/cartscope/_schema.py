@@ -347,6 +347,17 @@ ENGINE_DISAGREEMENT = Schema(
     },
 )
 
+CORRECTED = Schema(
+    "corrected.csv",
+    {
+        "analysis": (TEXT, "composition or cycling"),
+        **_PATIENT_TEST,
+        "missed_group": (NUMBER, "median share of missed CAR T cells among CAR-, group"),
+        "missed_reference": (NUMBER, "median share of missed CAR T cells among CAR-, reference"),
+    },
+    optional=frozenset({"missed_group", "missed_reference"}),
+)
+
 GSEA = Schema(
     "gsea.csv",
     {
@@ -528,7 +539,6 @@ GEO_FILES = Schema(
 SCHEMAS: Final[dict[str, Schema]] = {
     "qc": QC,
     "dropped": DROPPED,
-    "integration": INTEGRATION,
     "ambient": AMBIENT,
     "car_calls": CAR_CALLS,
     "composition": COMPOSITION,
@@ -542,6 +552,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "composition_patients": PATIENT_SHARES,
     "cycling_patients": PATIENT_SHARES,
     "expression": EXPRESSION,
+    "integration": INTEGRATION,
+    "corrected": CORRECTED,
+    "gene_set_scores": GENE_SET_SCORES,
     "claims": CLAIMS,
     "claims_detail": CLAIMS_DETAIL,
 }

@@ -150,7 +150,7 @@ def test_a_changed_threshold_runs_only_what_rests_on_it(copy_of, quick_manifests
     own = tmp_path / "own"
     (own / "params").mkdir(parents=True)
     text = (quick_manifests / "params" / "recommended.toml").read_text("utf-8")
-    changed = text.replace("min_fraction = { value = 0.1", "min_fraction = { value = 0.3")
+    changed = text.replace("min_fraction = { value = 0.02", "min_fraction = { value = 0.3")
     assert changed != text
     (own / "params" / "recommended.toml").write_text(changed, "utf-8")
     settings = copy_of(manifests=own)

@@ -25,7 +25,8 @@ def fraction_rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFram
     claim
         The claim.
     evidence
-        One of its pieces of evidence; its ``table`` is ``"composition"`` or ``"cycling"``.
+        One of its pieces of evidence; its ``table`` is ``"composition"``, ``"cycling"`` or
+        ``"corrected"``.
 
     Returns
     -------
@@ -35,22 +36,24 @@ def fraction_rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFram
     table = ctx.read_table(f"tables/{evidence.table}.csv")
     table = table[table["contrast"].isin(evidence.contrasts)]
 
+    suffix = "corrected" if evidence.table == "corrected" else ""
+
     def find(contrast: str, population: str) -> list[dict[str, Any]]:
         chosen = table[table["contrast"] == contrast]
         if population:
             chosen = chosen[chosen["population"] == population]
-        return [_values(row) for _, row in chosen.iterrows()]
+        return [_values(row, suffix=suffix) for _, row in chosen.iterrows()]
 
     return rows_by_contrast(ctx, claim, evidence, find=find)
 
 
-def _values(row: pd.Series) -> dict[str, Any]:
+def _values(row: pd.Series, *, suffix: str) -> dict[str, Any]:
     medians = row["median_group"] - row["median_reference"]
     return {
-        "population": " ".join(w for w in (row["population"], row["car_status"]) if w),
-        "effect": row.get("effect", medians),
-        "ci_low": row.get("ci_low", np.nan),
-        "ci_high": row.get("ci_high", np.nan),
+        "population": " ".join(w for w in (row["population"], row["car_status"], suffix) if w),
+        "effect": row.get("shift", medians),
+        "ci_low": row.get("shift_low", np.nan),
+        "ci_high": row.get("shift_high", np.nan),
         "p_value": row["p_value"],
         "fdr": row["fdr"],
         "min_p": row["min_p"],

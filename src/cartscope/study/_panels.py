@@ -251,10 +251,11 @@ def floor_note(ax: Axes, table: pd.DataFrame) -> None:
     ax
         Axes to write under.
     table
-        Rows with contrast, n_group, n_reference, family_size and min_p.
+        Rows with contrast, p_value, n_group, n_reference, family_size and min_p.
     """
     lines = []
-    for contrast, rows in table.groupby("contrast", sort=False):
+    tested = table[table["p_value"].notna()]
+    for contrast, rows in tested.groupby("contrast", sort=False):
         one = rows.iloc[0]
         best = rows["min_p"].min()
         lines.append(

@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 from cartscope import pl
 from cartscope.study import _panels
 from cartscope.study._ligrec import dots
-from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study._model import FigureSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,17 +24,11 @@ MOST = 29
 
 
 def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
-    """Draw the pairs with a significant pair of populations, every sender and receiver."""
+    """Draw the pairs with the smallest p, those below the level if there are any."""
     rows = _panels.result_rows(ctx, LIGREC, CONTRAST)
-    passing = rows[rows["fdr"] < ALPHA]
-    if passing.empty:
-        floor = _panels.number(rows["min_p"].min())
-        msg = (
-            f"{CONTRAST}: none of {len(rows):,} tests has q < {ALPHA:g}; the smallest q is "
-            f"{_panels.number(rows['fdr'].min())}, the smallest attainable p {floor}"
-        )
-        raise NotDrawable(msg)
-    best = passing.sort_values("p_value", kind="stable")
+    passing = int((rows["fdr"] < ALPHA).sum())
+    chosen = rows[rows["fdr"] < ALPHA] if passing else rows
+    best = chosen.sort_values("p_value", kind="stable")
     keys = best[["ligand", "receptor", "source"]].drop_duplicates().head(MOST)
     pairs = list(keys.itertuples(index=False, name=None))
     targets = list(dict.fromkeys(rows["target"]))
@@ -48,7 +42,14 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     )
     color, size = "log$_2$ change of the median score", "\u2212log$_{10}$ q"
     drawn = table.rename(columns={"log2_change": color, "minus_log10_q": size})
-    pl.dot_plot(drawn, x="to", y="row", color=color, size=size, ax=ax, diverging=True)
+    pl.dot_plot(drawn, x="to", y="row", color=color, size=size, ax=ax, diverging=True,
+                largest=max(1.0, table["minus_log10_q"].max()))  # fmt: skip
+    title = f"{passing:,} of {len(rows):,} tests have q < {ALPHA:g}"
+    if not passing:
+        title += (
+            f", the smallest q is {_panels.number(rows['fdr'].min())}: the smallest p are shown"
+        )
+    ax.set_title(title, pad=26)
     _panels.floor_note(ax, table)
     return figure, table.drop(columns="row")
 
@@ -60,7 +61,7 @@ FIGURE = FigureSpec(
     draw=draw,
     claims=("lr-candidates",),
     caption="Pairs with q < 0.1 in at least one pair of populations, anakinra arm, CRS grade ≥ 2 "
-    "against ≤ 1, at most 29; exact Mann-Whitney U test between patients, "
-    "Benjamini-Hochberg over all pairs and populations; cross: not tested. With 4 against"
-    " 6 patients the test's floor bounds every q from below.",
+    "against ≤ 1, at most 29; where none has, those with the smallest p. Exact "
+    "Mann-Whitney U test between patients, q by Benjamini-Hochberg; cross: not tested. "
+    "With 4 against 6 patients the floor of the test bounds every q from below.",
 )

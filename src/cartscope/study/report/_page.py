@@ -61,6 +61,7 @@ def _content(ctx: Context) -> dict[str, Any]:
         "treatment": sections.treatment_table(ctx),
         "contrasts": sections.contrast_table(ctx),
         "qc": sections.qc_table(ctx),
+        "integration": sections.integration_table(ctx),
         "car": sections.car_table(ctx),
         "claims": sections.claims_table(ctx),
         "parameters": sections.parameter_table(ctx),

@@ -193,6 +193,27 @@ def qc_table(ctx: Context) -> Table:
     )
 
 
+def integration_table(ctx: Context) -> Table:
+    """Return what Harmony did.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    """
+    return table_of(
+        ctx.read_table("tables/integration.csv"),
+        {
+            "measure": ("measure", ""),
+            "column": ("of", "obs column"),
+            "role": ("role", "batch, label or condition"),
+            "before": ("before", "in the uncorrected components"),
+            "after": ("after", "in the corrected components"),
+            "reading": ("reading", "what the two numbers say"),
+        },
+    )
+
+
 def car_table(ctx: Context) -> Table:
     """Return the CAR audit.
 

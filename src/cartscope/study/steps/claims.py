@@ -71,7 +71,7 @@ def _detail(ctx: Context, claim: Claim) -> pd.DataFrame:
 def _on_simulated(
     claim: Claim, detail: pd.DataFrame, *, found: Judgement, planted: pd.DataFrame | None
 ) -> Judgement:
-    if not len(detail):
+    if found.verdict == NOT_TESTABLE:
         return found
     if planted is None:
         text = "SIMULATED data without the planted truth beside them"

@@ -20,7 +20,7 @@ def run(ctx: Context) -> None:
             random_state=ctx.seed,
             n_jobs=ctx.jobs,
         )
-        pp.umap(adata, random_state=ctx.seed)
+        pp.umap(adata, random_state=ctx.seed, n_jobs=ctx.jobs)
         tl.leiden(adata, resolution=p["resolution"], random_state=ctx.seed)
 
 

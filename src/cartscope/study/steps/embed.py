@@ -13,7 +13,11 @@ def run(ctx: Context) -> None:
     cohort = ctx.manifests.cohort
     with ctx.annotating("embed") as adata:
         pp.variable_genes(
-            adata, method=genes["method"], n_top=genes["n_top"], exclude=cohort.clustering_blacklist
+            adata,
+            method=genes["method"],
+            n_top=genes["n_top"],
+            exclude=cohort.clustering_blacklist,
+            n_jobs=ctx.jobs,
         )
         pp.pca(
             adata,

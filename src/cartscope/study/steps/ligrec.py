@@ -57,7 +57,7 @@ def run(ctx: Context) -> None:
                 score=p["score"],
                 min_cells=p["min_cells"],
                 min_fraction=p["min_fraction"],
-                report=[(pair.ligand, pair.receptor) for pair in named.pair],
+                primary=[(pair.ligand, pair.receptor) for pair in named.pair],
             )
         )
     ctx.write_table("tables/ligrec.csv", stack(LIGREC, tables, splits=splits))

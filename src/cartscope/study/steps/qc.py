@@ -12,6 +12,8 @@ from cartscope.study._context import BASE
 from cartscope.study._model import Step
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from cartscope.study._context import Context
 
 
@@ -27,11 +29,7 @@ def run(ctx: Context) -> None:
         mad=p["mad"] or None,
     )
     if p["doublets"]:
-        skip = set(ctx.manifests.cohort.doublets_skip_timepoints)
-        obs = adata.obs
-        timepoint = obs[k.obs.timepoint].astype(str)
-        skipped = obs[k.obs.sample].astype(str)[timepoint.isin(skip)].unique()
-        pp.doublets(adata, skip=tuple(skipped), random_state=ctx.seed, n_jobs=ctx.jobs)
+        _score_doublets(ctx, adata, key=p["doublet_key"])
     libraries = pp.qc_table(adata)
     ctx.write_table("tables/qc.csv", libraries)
     least = p["min_cells_per_gene"]
@@ -52,6 +50,20 @@ def run(ctx: Context) -> None:
         del adata.obs[column]
     with ctx.writing(BASE) as temporary:
         io.write_cells(adata, temporary)
+
+
+def _score_doublets(ctx: Context, adata: AnnData, *, key: str) -> None:
+    obs = adata.obs
+    # the preset's key may be a column that this cohort does not have, or has for some cells only
+    known = key in obs and obs[key].notna().all() and obs[key].astype(str).ne("").all()
+    key = key if known else k.obs.sample
+    skip = {}
+    if k.obs.timepoint in obs:
+        for timepoint in ctx.manifests.cohort.doublets_skip_timepoints:
+            there = obs[k.obs.timepoint].astype(str) == timepoint
+            reason = f"nearly all T cells in {timepoint}: a mixture of two does not stand out"
+            skip |= dict.fromkeys(obs.loc[there, key].astype(str).unique(), reason)
+    pp.doublets(adata, sample_key=key, skip=skip, random_state=ctx.seed, n_jobs=ctx.jobs)
 
 
 STEP = Step(

@@ -26,6 +26,7 @@ STEP = Step(
         "claims.csv",
         "provenance.json",
         "tables/car_calls.csv",
+        "tables/integration.csv",
         "tables/qc.csv",
         "tables/samples.csv",
         *(figure_files(panel)[1] for panel in all_figures()),
