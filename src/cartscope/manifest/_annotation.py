@@ -118,5 +118,11 @@ def read_annotation(path: Path | str) -> Annotation:
     ------
     ManifestError
         If a key is unknown or a value impossible.
+
+    Examples
+    --------
+    >>> from cartscope.manifest import manifest_dir, read_annotation
+    >>> "CD14 monocyte" in read_annotation(manifest_dir() / "annotation.toml").cell_type
+    True
     """
     return load_toml(path, Annotation)

@@ -32,6 +32,12 @@ def manifest_dir() -> Path:
     ------
     ManifestError
         If neither is there.
+
+    Examples
+    --------
+    >>> from cartscope.manifest import manifest_dir
+    >>> (manifest_dir() / "claims.toml").is_file()
+    True
     """
     package = Path(__file__).resolve().parents[1]
     places = [package / "data_manifests", package.parents[1] / "data_manifests"]
@@ -64,6 +70,12 @@ def load_toml(path: Path | str, model: type[M]) -> M:
     ManifestError
         If the file is missing, is no TOML, or holds an unknown key or an impossible value; the
         message names the file, the key and what would have been valid.
+
+    Examples
+    --------
+    >>> from cartscope.manifest import Cohort, load_toml, manifest_dir
+    >>> load_toml(manifest_dir() / "cohort.toml", Cohort).doi
+    '10.1182/bloodadvances.2024015161'
     """
     path = Path(path)
     try:
