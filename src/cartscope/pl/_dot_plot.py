@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cartscope._check import require_columns
+from cartscope.pl._labels import crowded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +92,7 @@ def dot_plot(
             [rows.index(n) for n in without[y].astype(str)],
             marker="x", s=9, c="#AAAAAA", linewidths=0.6,
         )  # fmt: skip
-    ax.set_xticks(range(len(columns)), columns, rotation=90 if _long(columns) else 0)
+    ax.set_xticks(range(len(columns)), columns, rotation=90 if crowded(ax, columns) else 0)
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
     ax.figure.colorbar(dots, ax=ax, label=color, shrink=0.6, aspect=18, pad=0.02)
@@ -116,11 +117,6 @@ def _names(column: pd.Series) -> list[str]:
 
 def _area(amount: np.ndarray, largest: float) -> np.ndarray:
     return _SMALLEST + (_LARGEST - _SMALLEST) * np.clip(amount / largest, 0, 1)
-
-
-def _long(names: list[str]) -> bool:
-    lines = [line for name in names for line in name.split("\n")]
-    return len(names) > 6 or max(map(len, lines), default=0) > 16  # noqa: PLR2004
 
 
 def _round_steps(largest: float) -> list[float]:

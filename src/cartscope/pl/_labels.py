@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _RINGS: Final = (5, 9, 14, 20, 27, 35, 45, 58)  # points
 _ANGLES: Final = np.deg2rad(np.arange(0, 360, 20))
+_GAP: Final = np.array([5.0, 1.0])  # pixels between two names
+_RIM: Final = 3.0  # pixels inside the frame
+_LETTER: Final = 3.9  # points: mean width of a letter on an axis
 _LEADER: Final = 6  # points; a name farther from its point than this gets a line
 
 
@@ -84,6 +87,22 @@ def label_points(x: ArrayLike, y: ArrayLike, names: Sequence[str], *, ax: Axes) 
     return ax
 
 
+def crowded(ax: Axes, names: Sequence[str]) -> bool:
+    """Return whether names along the x axis need more room than they have.
+
+    Parameters
+    ----------
+    ax
+        Its axes, before the layout.
+    names
+        One per tick, lines apart.
+    """
+    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
+    # y labels, scales and legends will take some of the width
+    room = 0.7 * ax.get_window_extent().width * 72 / ax.figure.dpi / max(len(names), 1)
+    return longest * _LETTER > room
+
+
 def _size(text: Annotation) -> np.ndarray:
     from matplotlib.text import Text
 
@@ -113,9 +132,11 @@ def _cost(
     boxes: np.ndarray, *, placed: np.ndarray, points: np.ndarray, frame: np.ndarray
 ) -> np.ndarray:
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
-    width = np.minimum(high, placed[None, :, 2:] + 1) - np.maximum(low, placed[None, :, :2] - 1)
+    other_low, other_high = placed[None, :, :2] - _GAP, placed[None, :, 2:] + _GAP
+    width = np.minimum(high, other_high) - np.maximum(low, other_low)
     overlaps = (width > 0).all(axis=2).sum(axis=1)
-    outside = (boxes[:, :2] < frame[:2]).any(axis=1) | (boxes[:, 2:] > frame[2:]).any(axis=1)
+    outside = np.any(boxes[:, :2] < frame[:2] + _RIM, axis=1)
+    outside |= np.any(boxes[:, 2:] > frame[2:] - _RIM, axis=1)
     return 50.0 * overlaps + 100.0 * outside + 3 * np.log1p(_inside(points, boxes))
 
 
