@@ -118,3 +118,32 @@ def test_shrinkage_of_a_combination_is_that_of_the_coefficient_it_could_be(pseud
     np.testing.assert_allclose(
         within["log2_fc_shrunk"][known], direct["log2_fc_shrunk"][known], rtol=0.01, atol=0.01
     )
+
+
+def test_of_two_modes_the_higher_is_taken():
+    # a narrow prior and a vague estimate: one mode at the estimate, a higher one next to 0
+    from scipy.optimize import minimize_scalar
+
+    from cartscope.tl.de._posterior_mode import posterior_modes
+
+    x = np.column_stack([np.ones(8), np.repeat([0.0, 1], 4)])
+    counts = np.array([[10.0, 12, 9, 11, 70, 80, 75, 85], [10, 12, 9, 11, 70, 80, 75, 85]])
+    start = np.array([[np.log(10.5), np.log(77.5 / 10.5)]] * 2)
+    dispersions, scale = np.array([0.7, 0.01]), 0.01
+    modes, _, two = posterior_modes(counts, np.ones(8), x, dispersions, start, 1, scale, 1 / 15**2)
+    assert two.all()
+    assert abs(modes[0]) < 0.01
+    assert modes[1] == pytest.approx(2, abs=0.1)
+    for gene, alpha in enumerate(dispersions):
+
+        def profile(beta, alpha=alpha, y=counts[gene]):
+            def loss(intercept):
+                eta = x @ [intercept, beta]
+                fitted = (y * eta - (y + 1 / alpha) * np.log1p(alpha * np.exp(eta))).sum()
+                return intercept**2 / (2 * 15**2) + np.log1p((beta / scale) ** 2) - fitted
+
+            return minimize_scalar(loss, bounds=(-2, 8), method="bounded").fun
+
+        grid = np.concatenate([np.linspace(-0.05, 0.05, 201), np.linspace(0.05, 4, 400)])
+        best = grid[np.argmin([profile(b) for b in grid])]
+        assert modes[gene] == pytest.approx(best, abs=0.02)
