@@ -16,7 +16,7 @@ from matplotlib.colors import to_hex
 from scipy import sparse
 
 from cartscope import pl
-from cartscope._schema import DE, EXPRESSION, GSEA, LIGREC, QC
+from cartscope._schema import DE, EXPRESSION, GENE_SET_SCORES, GSEA, LIGREC, QC
 from cartscope.study import Settings, all_figures, all_steps
 from cartscope.study._context import Context
 from cartscope.study._figures import figure_files, figure_step
@@ -144,6 +144,19 @@ def row_of_test(contrast, population, **values):
     }  # fmt: skip
 
 
+def set_scores():
+    return pd.DataFrame(
+        [
+            GENE_SET_SCORES.blank(contrast="ip_cd4_crs_no_anakinra", gene_set=IL4, p_value=0.01,
+                                  fdr=0.02),
+            GENE_SET_SCORES.blank(contrast="ip_cd8_crs_no_anakinra", gene_set=IL4, p_value=0.03,
+                                  fdr=0.06),
+            GENE_SET_SCORES.blank(contrast="ip_cd8_crs_no_anakinra", gene_set=IL10,
+                                  p_value=np.nan, fdr=np.nan, reason="too few genes"),
+        ]
+    )  # fmt: skip
+
+
 def expression():
     rows = []
     for gene, high in {"IL4": "CD4 CTL", "IL10": "CD4 CTL", "IL13": "CD4 CTL"}.items():
@@ -229,6 +242,9 @@ def ctx(tmp_path_factory):
         ),
         *((f"iac_nt_{a}", "ICANS-associated") for a in ("anakinra", "no_anakinra")),
     ]
+    corrected = [row_of_test(c, "T", analysis="cycling", fdr=0.4) for c in cycling[:2]]
+    made.write_table("tables/corrected.csv", pd.DataFrame(corrected))
+    made.write_table("tables/gene_set_scores.csv", set_scores())
     rows = [r for c, p in tested for r in shares(c, HIGH, population=p)]
     made.write_table("tables/composition_patients.csv", pd.DataFrame(rows))
     made.write_table("tables/composition.csv", pd.DataFrame([row_of_test(c, p) for c, p in tested]))
@@ -379,7 +395,7 @@ def ungraded(ctx, tmp_path_factory):
     contrasts_step.run(made)
     day7 = differential_expression().query("contrast == 't_day7_vs_product'")
     made.write_table("tables/de.csv", day7)
-    for name in ("gsea", "cycling", "composition", "ligrec"):
+    for name in ("gsea", "cycling", "composition", "ligrec", "corrected", "gene_set_scores"):
         made.write_table(f"tables/{name}.csv", ctx.read_table(f"tables/{name}.csv").head(0))
     for name in ("cycling", "composition"):
         empty = ctx.read_table(f"tables/{name}_patients.csv").head(0)
@@ -456,6 +472,10 @@ def test_6e_draws_sets_scored_in_both_and_names_those_of_the_claim(ctx):
     drawn = {tuple(p) for p in offsets(ax).round(6)}
     assert {tuple(p) for p in source[["nes_cd4", "nes_cd8"]].to_numpy().round(6)} <= drawn
     assert set(texts(ax)) == {"IL-4 signalling", "IL-10 signalling"}
+    assert ax.get_xlabel().split("\n")[2:] == [
+        "IL-4 signalling: CD4 p = 0.01, q = 0.02; CD8 p = 0.03, q = 0.06",
+        "IL-10 signalling: not tested",
+    ]
 
 
 def test_6f_averages_over_car_states_by_cells_and_scales_by_gene(ctx):
@@ -498,6 +518,9 @@ def test_6i_has_a_dot_per_patient_the_tests_and_who_is_not_counted(ctx):
         "grade ≤ 1\nno anakinra\nn = 6", "grade ≥ 2\nno anakinra\nn = 4",
     ]  # fmt: skip
     assert texts(left) == ["p = 0.057\nq = 0.076 of 3 tests"] * 2
+    assert (
+        left.get_xlabel().split("\n")[1] == "anakinra: medians 5.0% and 20.0%, p = 0.057, q = 0.4"
+    )
     heights = offsets(left)[:, 1]
     here = source[source["contrast"].str.contains("car_neg")]
     np.testing.assert_allclose(np.sort(heights), np.sort(100 * here["fraction"]))

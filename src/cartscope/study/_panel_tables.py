@@ -13,10 +13,11 @@ from cartscope.study import _panels
 from cartscope.study._pseudobulk import pseudobulk_artifact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cartscope.study._context import Context
 
+SET_SCORES = "tables/gene_set_scores.csv"
 _TIMEPOINTS = {
     k.timepoints.infusion_product: "infusion product",
     k.timepoints.baseline: "baseline",
@@ -142,3 +143,30 @@ def mean_expression(ctx: Context, genes: Iterable[str], *, by: list[str]) -> pd.
     out = sums.groupby(["gene", *by], sort=False)[["mean", "share", "n_cells"]].sum().reset_index()
     out[["mean", "share"]] = out[["mean", "share"]].div(out["n_cells"], axis=0)
     return out
+
+
+def set_scores(ctx: Context, contrasts: Mapping[str, str], sets: Mapping[str, str]) -> list[str]:
+    """Return what the test between patients says of gene sets, one line per set.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    contrasts
+        Id by the name to print; an empty name prints none.
+    sets
+        What to call each set, by its name in the tables.
+    """
+    table = _panels.read(ctx, SET_SCORES)
+    lines = []
+    for name, text in sets.items():
+        parts = []
+        for word, contrast in contrasts.items():
+            rows = table[(table["contrast"] == contrast) & (table["gene_set"] == name)]
+            rows = rows[rows["p_value"].notna()]
+            if len(rows):
+                row = rows.iloc[0]
+                test = f"p = {_panels.number(row['p_value'])}, q = {_panels.number(row['fdr'])}"
+                parts.append(f"{word} {test}".strip())
+        lines.append(f"{text}: {'; '.join(parts) or 'not tested'}")
+    return lines

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panels
+from cartscope.study import _panel_tables, _panels
 from cartscope.study._model import FigureSpec, NotDrawable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     n = [_panels.say_n(_panels.profiled(ctx, c)) for c in SETS]
     x, y = f"NES, CD4 ({n[0]})", f"NES, CD8 ({n[1]})"
     named = _panels.claim_sets(ctx, CLAIM)
-    figure, ax = plt.subplots(figsize=(5.0, 3.4), layout="constrained")
+    figure, ax = plt.subplots(figsize=(5.0, 3.8), layout="constrained")
     ax.set_title(
         "infusion products, no anakinra: {} against {}".format(*_panels.sides(ctx, SETS[0]))
     )
@@ -48,13 +48,16 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         table.rename(columns={"nes_cd4": x, "nes_cd8": y}), x=x, y=y, color="significant", ax=ax,
         palette=dict(zip(classes, shades, strict=True)), label=named,
     )  # fmt: skip
+    between = dict(zip(("CD4", "CD8"), SETS, strict=True))
+    lines = _panel_tables.set_scores(ctx, between, named)
+    ax.set_xlabel("\n".join([x, "between patients, U test of one score each:", *lines]))
     return figure, table.reset_index()
 
 
 FIGURE = FigureSpec(
     id="6E",
     title="Gene sets and CRS in infusion products",
-    needs=(GSEA, _panels.CONTRASTS, _panels.PSEUDOBULK),
+    needs=(GSEA, _panel_tables.SET_SCORES, _panels.CONTRASTS, _panels.PSEUDOBULK),
     draw=draw,
     claims=(CLAIM,),
     caption="Normalised enrichment scores, CRS grade ≥ 2 against ≤ 1, comparator cohort; colours:"

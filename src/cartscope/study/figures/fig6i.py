@@ -9,19 +9,20 @@ from matplotlib import pyplot as plt
 
 from cartscope.study import _panels
 from cartscope.study._arms import strip_by_arm
-from cartscope.study._model import FigureSpec
+from cartscope.study._model import FigureSpec, NotDrawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cartscope.study._context import Context
 
+CORRECTED = "tables/corrected.csv"
 PANELS = {"CAR\u2212 T cells": "car_neg", "CAR+ T cells": "car_pos"}
 
 
 def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     """Draw one dot per patient, tested within each arm."""
-    figure, axes = plt.subplots(1, 2, figsize=(6.2, 2.9), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(6.2, 3.2), layout="constrained", sharey=True)
     parts = []
     for ax, (title, population) in zip(axes, PANELS.items(), strict=True):
         contrasts = {
@@ -30,13 +31,29 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         }
         parts.append(strip_by_arm(ctx, "cycling", contrasts=contrasts, ax=ax))
         ax.set(title=title, ylabel="cycling cells (%)" if ax is axes[0] else "")
+        if population == "car_neg":
+            ax.set_xlabel(_without_missed(ctx, contrasts), fontsize=6)
     return figure, pd.concat(parts, ignore_index=True)
+
+
+def _without_missed(ctx: Context, contrasts: dict[str, str]) -> str:
+    lines = ["with the estimated missed CAR T cells taken out:"]
+    for arm, contrast in contrasts.items():
+        try:
+            row = _panels.result_rows(ctx, CORRECTED, contrast).iloc[0]
+        except NotDrawable:
+            lines.append(f"{arm}: not tested")
+        else:
+            test = _panels.say_p(row, family=False).replace("\n", ", ")
+            low, high = 100 * row["median_reference"], 100 * row["median_group"]
+            lines.append(f"{arm}: medians {low:.1f}% and {high:.1f}%, {test}")
+    return "\n".join(lines)
 
 
 FIGURE = FigureSpec(
     id="6I",
     title="Cycling T cells by toxicity",
-    needs=("tables/cycling.csv", "tables/cycling_patients.csv", _panels.CONTRASTS),
+    needs=("tables/cycling.csv", "tables/cycling_patients.csv", CORRECTED, _panels.CONTRASTS),
     draw=draw,
     claims=("cycling-car-negative", "cycling-car-positive", "cycling-no-anakinra"),
     caption="Share of day 7 T cells in S or G2M, one dot per patient, bars at medians; grade ≥ 2:"

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panels
+from cartscope.study import _panel_tables, _panels
 from cartscope.study._model import FigureSpec
 
 if TYPE_CHECKING:
@@ -33,22 +33,26 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     table = pd.concat([table, rest], ignore_index=True)
     table["set"] = [named.get(s, _panels.short_set(s)) for s in table["gene_set"]]
     table["note"] = [f"q = {_panels.number(q)}" for q in table["fdr"]]
-    figure, ax = plt.subplots(figsize=(5.6, 0.9 + 0.19 * len(table)), layout="constrained")
+    figure, ax = plt.subplots(figsize=(5.6, 1.4 + 0.19 * len(table)), layout="constrained")
     pl.bars(table.rename(columns={"nes": WIDTH}), y="set", width=WIDTH, ax=ax, note="note")
     if 0 < n_named < len(table):
         ax.axhline(n_named - 0.5, color="#888888", linewidth=0.5)
     n = _panels.say_n(_panels.profiled(ctx, CONTRAST))
     ax.set_title("{} against {}, {n}".format(*_panels.sides(ctx, CONTRAST), n=n))
     absent = [text for name, text in named.items() if name not in set(rows["gene_set"])]
+    lines = []
     if absent:
-        ax.set_xlabel(f"{WIDTH}\nnot scored, too small or too large: {', '.join(absent)}")
+        lines.append(f"not ranked, too small or too large: {', '.join(absent)}")
+    lines += ["between patients, U test of one score each:"]
+    lines += _panel_tables.set_scores(ctx, {"": CONTRAST}, named)
+    ax.set_xlabel("\n".join([WIDTH, *lines]))
     return figure, table.drop(columns=["note", "reason"], errors="ignore")
 
 
 FIGURE = FigureSpec(
     id="S10B-D",
     title="Gene sets that go with anakinra in CAR+ CD4 CTL",
-    needs=(GSEA, _panels.CONTRASTS, _panels.PSEUDOBULK),
+    needs=(GSEA, _panel_tables.SET_SCORES, _panels.CONTRASTS, _panels.PSEUDOBULK),
     draw=draw,
     claims=(CLAIM,),
     caption="Normalised enrichment scores of the sets that the text names (above the line, where "
