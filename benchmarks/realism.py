@@ -15,7 +15,7 @@ The bands were set before the simulator was tuned: 20% on variance over mean, 0.
 Poisson, 30% on the spread of correlations, 35% on the coefficient of variation between donors (a
 handful of donors gives no better), 0.1 on silhouettes. The trimming came after the first run, when
 single counts of 50 and more turned out to be most of the variance of genes around 1; kang2k came
-after the tuning. A row outside its band says so: against kang2k, NK and B cells vary a little more
+after the tuning. A row outside its band says so: NK and B cells vary a little more
 than the real ones in frequent genes, and simulated CD4 T cells, which are of one subset, are less
 correlated than the mixture that kang2k calls CD4 T cells.
 """

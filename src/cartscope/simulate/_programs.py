@@ -11,7 +11,7 @@ from cartscope.simulate._profiles import reference
 
 # standard deviation of a programme's log level between cells of one type
 PROGRAMS = {
-    "mito": 0.45, "ribosome": 0.34, "cytoskeleton": 0.3, "nuclear": 0.35, "metabolism": 0.25,
+    "mito": 0.38, "ribosome": 0.34, "cytoskeleton": 0.3, "nuclear": 0.35, "metabolism": 0.25,
     "stress": 0.7, "cytotoxic": 0.45, "inflammation": 0.8, "mhc2": 0.35, "naive": 0.35,
     "s100": 0.35, "interferon": 0.55, "glucocorticoid": 0.4, "cycle": 0.45, "heme": 0.0,
 }  # fmt: skip
