@@ -25,7 +25,7 @@ def test_equals_r(name, cases, fits, answers):
     fit, r = fits(name), answers(f"deseq2_{name}")
     # R leaves genes whose regression goes round in circles where its optimiser happens to stop
     settled = (r["iterations"] < 100) | r["iterations"].isna()
-    assert settled.mean() > 0.98
+    assert settled.mean() > 0.97
     for prefix, contrast in cases[name].contrasts.items():
         table = fit.test(contrast).set_index("gene")
         here, there = table[settled], r[settled]

@@ -59,8 +59,8 @@ def main() -> None:
 
     # an outlier that every sample of the other group exceeds: no reason to set the gene aside
     for gene in range(300, 310):
-        counts[:, gene] = np.where(high, rng.poisson(300, n), rng.poisson(1, n))
-        counts[gene - 300, gene] = 80
+        counts[:, gene] = rng.poisson(np.where(high, 300, 1) * depth)
+        counts[gene - 300, gene] = rng.poisson(200 * depth[gene - 300])
 
     names = [f"gene{i:03d}" for i in range(1, GENES + 1)]
     table = pd.DataFrame(counts.T, index=pd.Index(names, name="gene"), columns=obs.index)
