@@ -16,7 +16,7 @@ from matplotlib.colors import to_hex
 from scipy import sparse
 
 from cartscope import pl
-from cartscope._schema import DE, EXPRESSION, GENE_SET_SCORES, GSEA, LIGREC, QC
+from cartscope._schema import DE, EXPRESSION, GENE_SET_SCORES, GSEA, LIGREC, QC, SCHEMAS
 from cartscope.study import Settings, all_figures, all_steps
 from cartscope.study._context import Context
 from cartscope.study._figures import figure_files, figure_step
@@ -423,6 +423,38 @@ def test_a_reason_of_the_tables_is_passed_on(tmp_path):
         all_figures()["6G"].draw(made)
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Another cohort: libraries and patients, no study, time point, arm, grade or CAR."""
+    made = Context(Settings(out=tmp_path_factory.mktemp("bare")))
+    table = pd.DataFrame({"sample_id": ["s1", "s2"], "path": "x.h5", "patient": ["p1", "p2"]})
+    made.write_table("tables/samples.csv", table)
+    made.write_table("tables/qc.csv", qc(table.assign(timepoint="")))
+    contrasts_step.run(made)
+    for name in ("de", "gsea", "gene_set_scores", "cycling", "composition", "corrected", "ligrec",
+                 "cycling_patients", "composition_patients"):  # fmt: skip
+        made.write_table(f"tables/{name}.csv", SCHEMAS[name].empty())
+    empty = pd.DataFrame(columns=["patient", "timepoint", "n_cells", "population"])
+    made.write_table("tables/pseudobulk.csv", empty)
+    made.write_table("tables/expression.csv", expression().assign(timepoint="", car_status=""))
+    adata = cells()[:200].copy()
+    adata.obs = adata.obs[["patient", "cell_type", "t_subset"]].assign(car_status="unknown")
+    made.cells = lambda _step: adata
+    return made
+
+
+@pytest.mark.parametrize("panel", list(all_figures()))
+def test_a_cohort_that_gives_next_to_nothing_gets_a_panel_or_a_reason(bare, panel):
+    reason = ""
+    try:
+        _, source = draw(bare, panel)
+    except NotDrawable as answer:
+        reason, source = str(answer), []
+    assert (len(source) > 0) != bool(reason)
+    if panel in {"6A", "6B", "6C", "6D", "S7"}:
+        assert not reason
+
+
 # ---- what is drawn ----------------------------------------------------------------------------
 
 
@@ -592,6 +624,11 @@ def test_s9d_has_a_panel_per_subset_those_of_the_claims_first(ctx):
     shown = [ax.get_title() for ax in figure.axes if ax.get_visible()]
     assert [t.partition(" (")[0] for t in shown] == ["CD8", "Treg"]
     assert shown[0].endswith("(q over 3)")
+
+
+def test_s9d_writes_the_test_by_nt_below(ctx):
+    figure, _ = draw(ctx, "S9D")
+    assert figure.axes[0].get_xlabel() == "by NT: none not tested,\nanakinra not tested"
 
 
 def test_s9f_counts_pairs_and_reads_the_paper_fold_changes(ctx):

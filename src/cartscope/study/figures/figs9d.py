@@ -21,6 +21,7 @@ CONTRASTS = {
     "none": "composition_crs_no_anakinra",
     "anakinra": "composition_crs_anakinra",
 }
+BY_NT = {"none": "composition_nt_no_anakinra", "anakinra": "composition_nt_anakinra"}
 FIRST = ("Treg", "CD8")  # the ones that the claims name
 COLUMNS = 4
 
@@ -50,6 +51,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         sizes = sorted(set(parts[-1]["family_size"]))
         ax.set(title=f"{population} (q over {' or '.join(map(str, sizes))})", ylabel="")
         ax.tick_params(axis="x", labelsize=5.5)
+        ax.set_xlabel(_by_nt(every, population), fontsize=5.5)
     for ax in axes.flat[len(populations) :]:
         ax.set_visible(False)
     for ax in axes[:, 0]:
@@ -57,15 +59,31 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     return figure, pd.concat(parts, ignore_index=True)
 
 
+def _by_nt(tests: pd.DataFrame, population: str) -> str:
+    words = []
+    for arm, contrast in BY_NT.items():
+        rows = tests[(tests["contrast"] == contrast) & (tests["population"] == population)]
+        rows = rows[rows["p_value"].notna()]
+        q = f"q = {_panels.number(rows['fdr'].iloc[0])}" if len(rows) else "not tested"
+        words.append(f"{arm} {q}")
+    return "by NT: " + ",\n".join(words)
+
+
 FIGURE = FigureSpec(
     id="S9D",
     title="Subsets of CAR\u2212 T cells by CRS",
     needs=(TESTS, "tables/composition_patients.csv", _panels.CONTRASTS),
     draw=draw,
-    claims=("composition-treg", "composition-cd8", "composition-trend-anakinra"),
+    claims=(
+        "composition-treg",
+        "composition-cd8",
+        "composition-trend-anakinra",
+        "composition-nt-none",
+    ),
     caption="Share of each subset and lineage among day 7 CAR\u2212 T cells of unsorted samples, "
     "one dot per patient, CRS grade ≤ 1 and ≥ 2, bars at medians; none: comparator "
     "cohort, without anakinra. Exact two-sided Mann-Whitney U test; q by "
-    "Benjamini-Hochberg over the subsets or the lineages, as many as the titles say. "
-    "Hollow: too few cells, not tested. Treatment before day 7 is confounded with grade.",
+    "Benjamini-Hochberg over the subsets or the lineages, as many as the titles say; "
+    "below, the same test by NT grade. Hollow: too few cells, not tested. Treatment "
+    "before day 7 is confounded with grade.",
 )
