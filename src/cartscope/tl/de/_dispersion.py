@@ -26,8 +26,9 @@ _TOLERANCE = 1e-6  # a step that gains less ends the search (R's dispTol)
 _ROUNDS = 100  # R's maxit
 _FIRST_STEP = 1.0  # times the slope (R's kappa_0)
 _ARMIJO = 1e-4  # share of the gain promised by the slope that a step must keep
-_GROWTH = 1.1
-_EVERY = 5
+# no paper or manual gives the next two: with them the search takes as many rounds as R reports
+_GROWTH = 1.1  # of the step after one that was taken
+_EVERY = 5  # steps taken before the step is halved
 _NO_INCREASE = 1e-6  # a gain below this share of the starting value does not count
 _GRID = 20
 _NEAR_FLOOR = math.log(10.0)
