@@ -75,6 +75,12 @@ def test_scales_are_named_by_their_columns(table):
     assert ax.figure.axes[1].get_ylabel() == "change"
 
 
+def test_names_turn_only_where_they_would_collide(table):
+    assert {t.get_rotation() for t in draw(table).get_xticklabels()} == {0}
+    long = table.assign(to=table["to"] + " T cells of unsorted samples of the new study")
+    assert {t.get_rotation() for t in draw(long).get_xticklabels()} == {90}
+
+
 def test_a_missing_column_is_named(table):
     with pytest.raises(InputError, match="strength"):
         draw(table.drop(columns="strength"))

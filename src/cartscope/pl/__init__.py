@@ -1,4 +1,4 @@
-"""Drawing: finished tables or an AnnData in, the Axes out; nothing is computed, saved or shown."""
+"""Drawing: finished tables or an AnnData in, the Axes out; nothing is tested, saved or shown."""
 
 from ._bars import bars, stacked_bars
 from ._dot_plot import dot_plot
