@@ -28,6 +28,9 @@ import pandas as pd
 
 import cartscope as cs
 
+plt.ion()  # each figure is shown below the cell that draws it
+pd.options.display.max_colwidth = 150
+
 # %% [markdown]
 # ## Read
 #

@@ -37,11 +37,14 @@ import pandas as pd
 
 import cartscope as cs
 
+plt.ion()  # each figure is shown below the cell that draws it
+pd.options.display.max_colwidth = 150
+
 simulated = True
 if simulated:
     scratch = tempfile.TemporaryDirectory()
     root = Path(scratch.name)
-    cs.simulate.simulate(root, cells=4000, seed=1, n_jobs=2)
+    cs.simulate.simulate(root, cells=6000, seed=1, n_jobs=2)
     grades = root / "grades.csv"
 else:
     root, grades = Path("data"), None
@@ -206,5 +209,5 @@ if simulated:
     scratch.cleanup()  # the simulated study and the file just written go with it
 
 # %% [markdown]
-# **Try:** `cs.simulate.simulate(root, cells=4000, seed=1, failed_library=True)`: does `qc_table` find the library? Or take a threshold
+# **Try:** `cs.simulate.simulate(root, cells=6000, seed=1, failed_library=True)`: does `qc_table` find the library? Or take a threshold
 # from `data_manifests/params/published.toml` (`max_pct_mito`, no `mad`) and see which cells come back.

@@ -29,6 +29,9 @@ import pandas as pd
 
 import cartscope as cs
 
+plt.ion()  # each figure is shown below the cell that draws it
+pd.options.display.max_colwidth = 150
+
 CAR = ["Yescarta"]  # the name of the transcript in your reference, in any case
 libraries = [f"Patient{n}-{kind}" for n in (8, 17) for kind in ("Infusion", "D7", "D7-CART")]
 adata = cs.simulate.simulate_adata(libraries, cells=600, seed=1, sound_only=True)
@@ -207,7 +210,7 @@ corrected = corrected.rename(columns={"fraction": "corrected"})
 corrected[["CRS", "n_cells", "missed_share", "observed", "corrected", "truth"]].sort_values("CRS").round(3)
 
 # %%
-by_grade = corrected.groupby("CRS")[["observed", "corrected", "truth"]].mean()
+by_grade = corrected.groupby("CRS")[["observed", "truth", "corrected"]].mean()
 with cs.pl.style():
     figure, ax = plt.subplots(figsize=(4, 2.6), layout="constrained")
     for name, (_, row) in zip((("high", cs.pl.GROUP), ("low", cs.pl.REFERENCE)), by_grade.iterrows()):
@@ -231,5 +234,6 @@ by_grade.round(3)
 #
 # So results on CAR-positive cells stand on firmer ground than results on CAR-negative ones, and the latter need the audit beside them.
 #
-# **Try:** `cells=150` in `simulate_adata`: the intervals grow. Or tag with `features=["Kymriah"]`, the wrong product: what do the calls
-# and `adata.uns["cartscope"]["car_status"]` say?
+# **Try:** `cells=150` in `simulate_adata`: the intervals grow, or there is none. Or set `CAR = ["Kymriah"]`, the wrong product: the calls
+# look like any others, no cell is positive, and only the audit's column `reason` says that nothing could be known. So read the audit
+# first.

@@ -32,6 +32,9 @@ import pandas as pd
 
 import cartscope as cs
 
+plt.ion()  # each figure is shown below the cell that draws it
+pd.options.display.max_colwidth = 150
+
 pdata = cs.simulate.simulate_pseudobulk("cd14_monocyte", cells=150, seed=1)
 pdata.obs["crs"] = pd.Categorical(np.where(pdata.obs["crs_grade"] >= 2, "high", "low"), ["low", "high"])
 pdata.obs["anakinra"] = pd.Categorical(np.where(pdata.obs["anakinra"], "yes", "no"), ["no", "yes"])

@@ -33,6 +33,9 @@ from scipy import stats
 
 import cartscope as cs
 
+plt.ion()  # each figure is shown below the cell that draws it
+pd.options.display.max_colwidth = 150
+
 CONTRAST = ("crs", "high", "low")
 
 

@@ -53,7 +53,7 @@ SAYS = {
         "quality.loc['CAR T cells found', 'recommended'] > 0.85",
         "(quality.loc['negatives that are CAR T'] > 0.05).all()",
         "(audit['true_share'] - audit['simulated share']).abs().max() < 0.12",
-        "1.7 < 0.10833 / 0.05761 < 2 and arithmetic.iloc[1, 1] > 1.7 * arithmetic.iloc[0, 1]",
+        "1.7 < arithmetic.iloc[1, 1] / arithmetic.iloc[0, 1] < 2",
         "(by_grade['corrected'] < by_grade['truth']).all()",
         "(by_grade['truth'] < by_grade['observed']).all()",
         "(by_grade['observed'] - by_grade['truth'])['high'] > "
@@ -81,7 +81,7 @@ SAYS = {
         "(trials['patients shuffled'] < 0.05).mean() < 0.2",
         "len(by_name[IL10].inhibited) > 2 * len(by_name[IL10].components)",
         "(split['median log2 change'] < 0).all()",
-        "usual.loc[IL18, 'reason'] and study_sets[IL18].__len__() == 8",
+        "usual.loc[IL18, 'reason'] and len(study_sets[IL18]) == 8",
         "anakinra['p_value'].min() > 0.05",
     ],
 }
