@@ -71,6 +71,7 @@ class layers:  # noqa: N801
     """Keys of ``adata.layers``."""
 
     counts: Final = "counts"
+    true_log2: Final = "true_log2"  # planted log2 effects of simulated pseudobulk
 
 
 class obsm:  # noqa: N801

@@ -447,6 +447,35 @@ LIGREC_INTERACTION = Schema(
     },
 )
 
+LIGREC_PATIENTS = Schema(
+    "ligrec_patients.csv",
+    {
+        **_CONTRAST,
+        "side": (TEXT, "group or reference"),
+        "patient": (TEXT, "patient"),
+        "source": (TEXT, "sending population"),
+        "target": (TEXT, "receiving population"),
+        "ligand": (TEXT, "ligand, subunits joined by _"),
+        "receptor": (TEXT, "receptor, subunits joined by _"),
+        "score": (NUMBER, "nan where not estimable"),
+        "status": (TEXT, "scored, zero or not estimable"),
+        "n_source": (INTEGER, "cells of the source"),
+        "n_target": (INTEGER, "cells of the target"),
+    },
+)
+
+SIGNATURES = Schema(
+    "signatures.csv",
+    {
+        "signature": (TEXT, "gene set"),
+        "patient": (TEXT, "patient"),
+        "cell_type": (TEXT, "cell type"),
+        "timepoint": (TEXT, "time point"),
+        "mean": (NUMBER, "mean score of the cells, in units of log1p expression"),
+        "n_cells": (INTEGER, "cells"),
+    },
+)
+
 CONTRASTS = Schema(
     "contrasts.csv",
     {
@@ -554,6 +583,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "expression": EXPRESSION,
     "integration": INTEGRATION,
     "corrected": CORRECTED,
+    "ligrec_patients": LIGREC_PATIENTS,
+    "signatures": SIGNATURES,
     "gene_set_scores": GENE_SET_SCORES,
     "claims": CLAIMS,
     "claims_detail": CLAIMS_DETAIL,

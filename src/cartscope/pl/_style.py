@@ -59,8 +59,16 @@ def style() -> Iterator[None]:
     """
     import matplotlib as mpl
 
-    with mpl.rc_context(_RC):
-        yield
+    interactive = mpl.rcParams["interactive"]
+    try:
+        with mpl.rc_context(_RC):
+            try:
+                yield
+            finally:
+                interactive = mpl.rcParams["interactive"]
+    finally:
+        # a notebook's backend may be chosen inside the block; forgetting that hides later figures
+        mpl.rcParams["interactive"] = interactive
 
 
 def colors(names: Sequence[str]) -> dict[str, str]:

@@ -159,7 +159,7 @@ def simulate_pseudobulk(
     adata = ad.AnnData(counts, obs=obs, var=var)
     adata.var_names_make_unique()
     adata.layers[k.layers.counts] = counts.copy()
-    adata.layers["true_log2"] = np.array(truth)
+    adata.layers[k.layers.true_log2] = np.array(truth)
     adata.uns[k.uns.cartscope] = {k.uns.simulated: True}
     return adata
 

@@ -59,6 +59,10 @@ def simulate(
     progress
         Called with libraries done, libraries in all, and the name of the last.
 
+    Returns
+    -------
+    Nothing; the study is written to ``out``.
+
     Raises
     ------
     InputError

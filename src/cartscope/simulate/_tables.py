@@ -50,6 +50,17 @@ def sample_row(lib: Library, truth: pd.DataFrame, *, ambient: float) -> dict[str
 
 
 def grades_table() -> pd.DataFrame:
-    """Return simulated grades in the form of a user's ``grades.csv``; the scale says SIMULATED."""
+    """Return the simulated grades, in the form of a user's ``grades.csv``.
+
+    Returns
+    -------
+    One row per patient: patient, crs_grade, nt_grade, and scale, which says SIMULATED.
+
+    Examples
+    --------
+    >>> import cartscope as cs
+    >>> cs.simulate.grades_table()["scale"].unique().tolist()
+    ['SIMULATED']
+    """
     rows = [(p.name, p.crs, p.nt, "SIMULATED") for p in patients()]
     return pd.DataFrame(rows, columns=["patient", "crs_grade", "nt_grade", "scale"])

@@ -49,7 +49,16 @@ def read_planted(truth: Path | None, claims: Iterable[Claim]) -> pd.DataFrame | 
         if e.table == "cell_types"
         for f in feature_names(c, e)
     ]
-    return pd.concat([effects, pd.DataFrame(types)], ignore_index=True).fillna("")
+    # a population has most genes where some were planted
+    counted = [
+        {"claim_id": c.id, "feature": f, "log2_effect": 1.0}
+        for c in claims
+        for e in c.evidence
+        if e.table == "de_counts" and (effects["claim_id"] == c.id).any()
+        for f in feature_names(c, e)
+    ]
+    extra = pd.DataFrame([*types, *counted])
+    return pd.concat([effects, extra], ignore_index=True).fillna("")
 
 
 def planted_effect(planted: pd.DataFrame, row: pd.Series) -> float:

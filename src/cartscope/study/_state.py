@@ -104,10 +104,11 @@ def _code_digest(module: str) -> str:
     files = [p for p in package.glob("_*.py") if p.name != "__init__.py"]
     for room in _METHODS:
         files += [p for p in (package / room).rglob("*") if p.is_file() and p.suffix != ".pyc"]
+    files += list((package / "study").glob("_*.py"))
     if ".figures." in module:
         files += list((package / "pl").rglob("*.py"))
     if module.endswith((".claims", ".report")):
-        for folder in ("evidence", "judges", "report", "claims"):
+        for folder in ("evidence", "judges", "report"):
             files += [p for p in (package / "study" / folder).rglob("*") if p.suffix != ".pyc"]
     parts = module.split(".")[1:]
     if parts:

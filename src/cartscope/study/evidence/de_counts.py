@@ -32,9 +32,7 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
         words = ", ".join(f"{c} {n}" for c, n in counts.items())
         return [{"effect": float(counts[first] - max(rivals)), "reason": f"genes: {words}"}]
 
-    only_first = evidence.model_copy(
-        update={"contrasts": (first,), "features": {"number of genes": ""}}
-    )
+    only_first = evidence.model_copy(update={"contrasts": (first,)})
     return rows_by_contrast(ctx, claim, only_first, find=find)
 
 

@@ -31,7 +31,7 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
     out = []
     for feature in evidence.features or dict.fromkeys(claim.features, ""):
         gene = evidence.features.get(feature) or feature
-        row = CLAIMS_DETAIL.blank(id=claim.id, feature=feature, expected="up")
+        row = CLAIMS_DETAIL.blank(id=claim.id, feature=feature, expected="up", effect=float("nan"))
         here = (
             means.loc[gene] if gene in means.index.get_level_values(0) else pd.Series(dtype=float)
         )

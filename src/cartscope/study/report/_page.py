@@ -60,6 +60,8 @@ def _content(ctx: Context) -> dict[str, Any]:
         "cohort": sections.cohort_table(ctx),
         "treatment": sections.treatment_table(ctx),
         "contrasts": sections.contrast_table(ctx),
+        "estimability": sections.estimability_table(ctx),
+        "engines": sections.engine_table(ctx),
         "qc": sections.qc_table(ctx),
         "integration": sections.integration_table(ctx),
         "car": sections.car_table(ctx),

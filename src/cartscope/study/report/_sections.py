@@ -169,6 +169,51 @@ def contrast_table(ctx: Context) -> Table:
     )
 
 
+def estimability_table(ctx: Context) -> Table:
+    """Return what limits each design: what a contrast cannot be told apart from, and who counts.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    """
+    table = ctx.read_table("tables/estimability.csv")
+    shown = table[~table["kind"].isin(["cell", "coefficient"])]
+    return table_of(
+        shown.reindex(columns=["id", *table.columns.drop("id", errors="ignore")]),
+        {
+            "id": ("contrast", "id in contrasts.toml"),
+            "design": ("design", "formula"),
+            "kind": ("kind", "aliased, contrast, not separable or blurred by"),
+            "name": ("term", ""),
+            "patients": ("patients", "who it rests on"),
+            "note": ("note", "what is wrong, or who has weight 0"),
+        },
+    )
+
+
+def engine_table(ctx: Context) -> Table:
+    """Return how far the two presets' differential expression agree.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    """
+    return table_of(
+        ctx.read_table("tables/engine_comparison.csv"),
+        {
+            "contrast": ("contrast", ""),
+            "n_genes": ("genes", "with a statistic in both"),
+            "n_a": ("recommended", "genes called by DESeq2"),
+            "n_b": ("published", "genes called by limma-voom"),
+            "n_both": ("both", "genes called by both"),
+            "jaccard": ("Jaccard", "both / either"),
+            "verdict": ("in words", ""),
+        },
+    )
+
+
 def qc_table(ctx: Context) -> Table:
     """Return the libraries with their verdicts.
 

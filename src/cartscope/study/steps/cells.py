@@ -33,10 +33,14 @@ def _name(ctx: Context) -> str:
     return json.loads(done.read_text("utf-8"))["cells"] if done.is_file() else "cells.h5ad"
 
 
+_ANNOTATING = ("annotate", "car", "cluster", "cycle", "signatures", "t_subsets")
+
 STEP = Step(
     name="cells",
     title="Write the annotated cells",
-    needs=tuple(cell_artifact(s) for s in ("annotate", "car", "cluster", "cycle", "t_subsets")),
+    needs=tuple(
+        cell_artifact(s) for s in ("annotate", "car", "cluster", "cycle", "signatures", "t_subsets")
+    ),
     makes=(DONE,),
     also=lambda ctx: (_name(ctx),),
     run=run,

@@ -1,104 +1,106 @@
-"""Differential expression between patients, contrast by contrast."""
+"""Differential expression between patients, by both presets, contrast by contrast."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anndata
-import pandas as pd
 
-from cartscope import _keys as k
 from cartscope import pp, tl
 from cartscope._errors import EstimabilityError
-from cartscope._schema import DE
+from cartscope._schema import DE, ENGINE_COMPARISON
 from cartscope.study._groups import GROUP, REFERENCE, Split, split
 from cartscope.study._model import Step
+from cartscope.study._profiles import rows_of, too_few
 from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study._rows import not_tested, stack
+from cartscope.study._settings import PRESETS
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
+    from cartscope.manifest import Preset
     from cartscope.study._context import Context
-
-_MIN_PATIENTS = 2  # a variance needs two
 
 
 def run(ctx: Context) -> None:
-    """Test every contrast of contrasts.toml that asks for it."""
+    """Test every contrast of contrasts.toml that asks for it, by both presets side by side."""
     samples = ctx.read_table("tables/samples.csv")
     manifest = ctx.manifests.contrasts
-    min_cells = ctx.preset.values("pseudobulk")["min_cells"]
     splits = [split(c, manifest, samples) for c in manifest.by_analysis("de")]
+    min_cells = ctx.preset.values("pseudobulk")["min_cells"]
     profiles: dict[str, AnnData] = {}
-    tables = []
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in PRESETS}
     for s in splits:
         if s.reason:
             continue
-        name = s.contrast.population
-        if name not in profiles:
-            profiles[name] = anndata.read_h5ad(ctx.path(pseudobulk_artifact(name)))
-        rows = rows_of(profiles[name], s)
-        few = [g for g in (GROUP, REFERENCE) if (rows.obs["group"] == g).sum() < _MIN_PATIENTS]
-        if few:
-            reason = (
-                f"too few cells: fewer than {_MIN_PATIENTS} patients with {min_cells} cells or "
-                f"more in the {' and the '.join(few)}"
-            )
-            tables.append(not_tested(DE, s.contrast.id, reason=reason))
-            continue
-        tables.append(_test(ctx, rows, s))
-    ctx.write_table("tables/de.csv", stack(DE, tables, splits=splits))
+        population = s.contrast.population
+        if population not in profiles:
+            profiles[population] = anndata.read_h5ad(ctx.path(pseudobulk_artifact(population)))
+        rows = rows_of(profiles[population], s)
+        reason = too_few(rows, min_cells)
+        for name in PRESETS:
+            if reason:
+                tables[name].append(not_tested(DE, s.contrast.id, reason=reason))
+            else:
+                preset = ctx.manifests.preset(name)
+                tables[name].append(_test(rows, s, preset=preset, n_jobs=ctx.jobs))
+    stacked = {name: stack(DE, parts, splits=splits) for name, parts in tables.items()}
+    for name, table in stacked.items():
+        ctx.write_table(f"tables/de_{name}.csv", table)
+    ctx.write_table("tables/de.csv", stacked[ctx.settings.preset])
+    ctx.write_table("tables/engine_comparison.csv", _compare(ctx, stacked))
 
 
-def rows_of(pdata: AnnData, s: Split) -> AnnData:
-    """Return the profiles of a contrast's patients, with the side of each in ``obs["group"]``."""
-    timepoints = s.contrast.samples.get(k.obs.timepoint)
-    obs = pdata.obs.astype({k.obs.patient: str, k.obs.timepoint: str})
-    side = pd.Series("", index=obs.index)
-    if s.within_patient:
-        # one patient stands on both sides, so the time point decides
-        side_of_sample = s.side_by_timepoint()
-        side = obs[k.obs.timepoint].map(side_of_sample).fillna("")
-        both = obs[side != ""].groupby(k.obs.patient)[k.obs.timepoint].nunique()
-        paired = set(both[both > 1].index)
-        side[~obs[k.obs.patient].isin(paired)] = ""
-    else:
-        for name in (GROUP, REFERENCE):
-            side[obs[k.obs.patient].isin(s.members(name))] = name
-        if timepoints:
-            side[~obs[k.obs.timepoint].isin([str(t) for t in timepoints])] = ""
-    rows = pdata[(side != "").to_numpy()].copy()
-    chosen = side[side != ""]
-    # the reference comes first, so that an interaction is group minus reference
-    rows.obs["group"] = pd.Categorical(chosen, categories=[REFERENCE, GROUP])
-    return rows
-
-
-def _test(ctx: Context, rows: AnnData, s: Split) -> pd.DataFrame:
-    c, p = s.contrast, ctx.preset.values("de")
-    keep = pp.filter_genes(rows, method=ctx.preset.pseudobulk.gene_filter.value, group="group")
-    term = f"{c.interaction}:group" if c.interaction else ("group", GROUP, REFERENCE)
+def _test(rows: AnnData, s: Split, *, preset: Preset, n_jobs: int) -> pd.DataFrame:
+    c = s.contrast
+    engine = preset.values("de")["engine"]
+    method = preset.values("pseudobulk")["gene_filter"]
+    # the published rule looks at the whole table before it is split; here the contrast's rows
+    keep = pp.filter_genes(rows, method=method, group="group").to_numpy()
+    design, options = c.design, {}
+    if s.within_patient and engine == "limma_voom":
+        design, options = "~ group", {"block": "patient"}  # as the group did: patients as blocks
     try:
-        return tl.differential_expression(
-            rows[:, keep.to_numpy()].copy(),
-            design=c.design,
-            contrast=term,
-            engine=p["engine"],
-            name=c.id,
-            n_jobs=ctx.jobs,
+        fit = tl.fit_differential_expression(
+            rows[:, keep].copy(), design=design, engine=engine, n_jobs=n_jobs, **options
         )
+        if c.interaction:
+            return tl.interaction_effects(fit, "group", c.interaction, name=c.id)
+        return fit.test(("group", GROUP, REFERENCE), name=c.id)
     except EstimabilityError as error:
         return not_tested(DE, c.id, reason=f"not estimable: {error}")
+
+
+def _compare(ctx: Context, stacked: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    names: tuple[Any, Any] = tuple(PRESETS)
+    a, b = (stacked[name][stacked[name]["p_value"].notna()] for name in names)
+    shared = set(a["contrast"]) & set(b["contrast"])
+    if not shared:
+        return ENGINE_COMPARISON.empty()
+    a, b = (t[t["contrast"].isin(shared)] for t in (a, b))
+    alpha = ctx.preset.values("de")["alpha"]
+    return tl.compare_engines(a, b, names=names, alpha=alpha)
 
 
 STEP = Step(
     name="de",
     title="Differential expression between patients",
     needs=(TABLE, "tables/samples.csv"),
-    makes=("tables/de.csv",),
+    makes=(
+        "tables/de.csv",
+        *(f"tables/de_{name}.csv" for name in PRESETS),
+        "tables/engine_comparison.csv",
+    ),
     params=("pseudobulk", "de"),
+    settings=("preset",),
     manifests=("contrasts.toml",),
+    inputs=lambda ctx: {
+        f"{name} {section}": ctx.manifests.preset(name).values(section)
+        for name in PRESETS
+        for section in ("pseudobulk", "de")
+    },
     run=run,
 )

@@ -10,9 +10,9 @@ from cartscope import io, tl
 from cartscope._schema import GENE_SET_SCORES
 from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._model import Step
+from cartscope.study._profiles import rows_of
 from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study._rows import not_tested, stack
-from cartscope.study.steps.de import rows_of
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:

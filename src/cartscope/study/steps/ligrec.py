@@ -9,7 +9,7 @@ import pandas as pd
 
 from cartscope import _keys as k
 from cartscope import io, tl
-from cartscope._schema import LIGREC
+from cartscope._schema import LIGREC, LIGREC_PATIENTS
 from cartscope.study._context import cell_artifact
 from cartscope.study._groups import GROUP, REFERENCE, Split, in_population, split
 from cartscope.study._model import Step
@@ -32,8 +32,9 @@ def run(ctx: Context) -> None:
     resource = io.read_lr_resource(named.resources.names)
     adata = ctx.cells("ligrec")
     genes = _genes(resource, adata)
+    pairs = [(pair.ligand, pair.receptor) for pair in named.pair]
     splits = [split(c, manifest, samples) for c in manifest.by_analysis("ligrec")]
-    tables = []
+    tables, shown = [], [LIGREC_PATIENTS.empty()]
     for s in splits:
         if s.reason:
             continue
@@ -57,10 +58,26 @@ def run(ctx: Context) -> None:
                 score=p["score"],
                 min_cells=p["min_cells"],
                 min_fraction=p["min_fraction"],
-                primary=[(pair.ligand, pair.receptor) for pair in named.pair],
+                primary=pairs,
             )
         )
+        scores = tl.ligand_receptor_scores(
+            cells,
+            groupby=_POPULATION,
+            resource=resource,
+            senders=senders,
+            receivers=receivers,
+            score=p["score"],
+            min_cells=p["min_cells"],
+        )
+        shown.append(_per_patient(scores.to_frame(pairs), s))
     ctx.write_table("tables/ligrec.csv", stack(LIGREC, tables, splits=splits))
+    ctx.write_table("tables/ligrec_patients.csv", pd.concat(shown, ignore_index=True))
+
+
+def _per_patient(scores: pd.DataFrame, s: Split) -> pd.DataFrame:
+    side = dict(zip(s.patients[s.side != ""], s.side[s.side != ""], strict=True))
+    return scores.assign(contrast=s.contrast.id, side=scores["patient"].map(side))
 
 
 def _genes(resource: pd.DataFrame, adata: AnnData) -> np.ndarray:
@@ -86,7 +103,7 @@ STEP = Step(
     name="ligrec",
     title="Ligands and receptors between patients",
     needs=(cell_artifact("car"), cell_artifact("t_subsets"), "tables/samples.csv"),
-    makes=("tables/ligrec.csv",),
+    makes=("tables/ligrec.csv", "tables/ligrec_patients.csv"),
     params=("ligrec",),
     manifests=("contrasts.toml", "ligand_receptor.toml"),
     run=run,

@@ -26,6 +26,8 @@ STEP = Step(
         "claims.csv",
         "provenance.json",
         "tables/car_calls.csv",
+        "tables/engine_comparison.csv",
+        "tables/estimability.csv",
         "tables/integration.csv",
         "tables/qc.csv",
         "tables/samples.csv",
