@@ -241,7 +241,13 @@ def test_wanted_steps_bring_what_they_need():
         ({"preset": "best"}, "--preset is 'best', but must be one of"),
         ({"jobs": 0}, "--jobs is 0, but must be 1 or more"),
         ({"seed": -1}, "--seed is -1"),
-        ({"engine": "dask"}, "--engine dask is not there yet"),
+        (
+            {"engine": "dask"},
+            "--engine dask is not there yet in this version: every step runs in memory",
+        ),
+        ({"scheduler": "tcp://127.0.0.1:1"}, "--scheduler is not there yet"),
+        ({"deep": True}, "--deep is not there yet"),
+        ({"clinical": "nowhere"}, "--clinical is not there yet"),
         ({"grades": "nowhere.csv"}, "--grades nowhere.csv: no such file"),
         ({"manifests": "nowhere"}, "--manifests nowhere: no such folder"),
     ],
@@ -249,7 +255,7 @@ def test_wanted_steps_bring_what_they_need():
 def test_impossible_options_are_named(tmp_path, options, message):
     from pathlib import Path
 
-    paths = {k: Path(v) for k, v in options.items() if k in ("grades", "manifests")}
+    paths = {k: Path(v) for k, v in options.items() if k in ("grades", "manifests", "clinical")}
     with pytest.raises(InputError, match=re.escape(message)):
         reproduce(Settings(out=tmp_path / "o", **{**options, **paths}))
     assert not (tmp_path / "o" / "tables").exists()

@@ -31,6 +31,10 @@ CarFeature = Annotated[
     list[str] | None, typer.Option(help="Name of a CAR feature in the matrices; may be repeated.")
 ]
 ManifestDir = Annotated[Path | None, typer.Option(help="Folder of manifests that replace ours.")]
+Clinical = Annotated[Path | None, typer.Option(help="Folder of clinical tables (not there yet).")]
+Deep = Annotated[bool, typer.Option("--deep", help="Permutations for every claim (not there yet).")]
+Engine = Annotated[str, typer.Option(help="memory; dask is not there yet.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler (not there yet).")]
 Cells = Annotated[str | None, typer.Option(help="Size of the simulated study, or `paper`.")]
 Preset = Annotated[str, typer.Option(help="recommended or published.")]
 Jobs = Annotated[int, typer.Option(help="Threads or processes to use. [default: all cores]")]
@@ -66,13 +70,17 @@ def reproduce(
     geo_dir: GeoDir = None,
     samples: Samples = None,
     grades: Grades = None,
+    clinical: Clinical = None,
     labels: Labels = None,
     car_feature: CarFeature = None,
     manifests: ManifestDir = None,
     out: Out = Path("results"),
     cells: Cells = None,
     preset: Preset = "recommended",
+    deep: Deep = False,
     jobs: Jobs = 0,
+    engine: Engine = "memory",
+    scheduler: Scheduler = None,
     seed: Seed = 0,
     fresh: Fresh = False,
 ) -> None:
@@ -82,13 +90,17 @@ def reproduce(
         geo_dir=geo_dir,
         samples=samples,
         grades=grades,
+        clinical=clinical,
         labels=labels,
         car_features=tuple(car_feature or ()),
         manifests=manifests,
         out=out,
         cells=cells,
         preset=preset,
+        deep=deep,
         jobs=jobs,
+        engine=engine,
+        scheduler=scheduler,
         seed=seed,
         fresh=fresh,
     )

@@ -44,12 +44,10 @@ class Settings:
         if self.seed < 0:
             msg = f"--seed is {self.seed}, but must be 0 or more."
             raise InputError(msg)
-        if self.engine == "dask" or self.scheduler is not None:
-            msg = (
-                "--engine dask is not there yet: every step runs in memory. "
-                "Leave out --engine and --scheduler."
-            )
-            raise InputError(msg)
+        for given, option, cure in self._not_there_yet():
+            if given:
+                msg = f"{option} is not there yet in this version: {cure}."
+                raise InputError(msg)
         for option in ("samples", "grades", "labels"):
             path = getattr(self, option)
             if path is not None and not path.is_file():
@@ -58,3 +56,16 @@ class Settings:
         if self.manifests is not None and not self.manifests.is_dir():
             msg = f"--manifests {self.manifests}: no such folder."
             raise InputError(msg)
+
+    def _not_there_yet(self) -> tuple[tuple[bool, str, str], ...]:
+        dask = "every step runs in memory, leave it out"
+        return (
+            (self.engine != "memory", f"--engine {self.engine}", dask),
+            (self.scheduler is not None, "--scheduler", dask),
+            (self.deep, "--deep", "claims are judged without the permutations, leave it out"),
+            (
+                self.clinical is not None,
+                "--clinical",
+                "claims that need the trial's patient table are not testable, leave it out",
+            ),
+        )
