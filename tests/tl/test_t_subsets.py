@@ -136,6 +136,34 @@ def test_neighbors_of_the_graph_are_used_where_there_is_one(t_cells):
     assert balanced_accuracy_score(adata.obs["truth"], adata.obs["t_subset"].astype(str)) > 0.75
 
 
+def test_a_gene_that_bursts_does_not_split_a_state():
+    """Counts of one state vary more than Poisson; its low half is no other state."""
+    rng = np.random.default_rng(1)
+    n, share = 4000, 0.7
+    high = np.array([True] * int(n * share) + [False] * int(n * (1 - share)))
+    depth = rng.lognormal(np.log(3000), 0.4, len(high))
+    mean = np.where(high[:, None], [4.0, 2.0, 0.05], [0.05, 0.05, 1.0]) * depth[:, None] / 3000
+    y = rng.poisson(mean * rng.gamma(1 / 1.3, 1.3, mean.shape))
+    signs, smooth = np.array([[1, 1, -1], [-1, -1, 1]]), sparse.identity(len(high), format="csr")
+    p = fit_states(y, depth, signs, smooth=smooth, apart=0.1)
+    some = y.any(axis=1)
+    assert ((p[:, 0] > 0.5) == high)[some].mean() > 0.9
+
+
+@pytest.mark.reference
+def test_real_cells_with_cd8_counts_are_not_called_cd4(carpall):
+    """Where next to no cell is CD4, the many genes of subsets would overrule CD8A and CD8B."""
+    adata = carpall.copy()
+    cs.tl.t_subsets(adata)
+    raw = adata[:, ["CD4", "CD40LG", "CD8A", "CD8B"]].layers["counts"].toarray()
+    t = (adata.obs["cell_type"] == "T").to_numpy()
+    is_cd4, is_cd8 = raw[:, :2].sum(axis=1), raw[:, 2:].sum(axis=1)
+    lineage = adata.obs["t_lineage"]
+    assert (lineage[t & (is_cd8 >= 2) & (is_cd4 == 0)] == "CD4").mean() < 0.01
+    assert (lineage[t & (is_cd4 >= 1) & (is_cd8 == 0)] == "CD8").mean() < 0.02
+    assert (lineage[t] == "unassigned").mean() < 0.05
+
+
 def test_states_are_symmetric_under_renaming():
     rng = np.random.default_rng(0)
     y = rng.poisson([[6, 1]] * 100 + [[1, 6]] * 100)

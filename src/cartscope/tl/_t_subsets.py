@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 RULES: Final = ("published", "recommended")
 LEAST: Final = 0.55  # probability of the lineage below which a cell stays unassigned
 MIN_CELLS: Final = 50  # T cells below which nothing is gated
+# most of a marker where it is down, against where it is up: CD4 T cells hardly have any CD8A but
+# that of the soup, while markers of subsets go up and down by degrees
+LINEAGES_APART: Final = 0.1
+SUBSETS_APART: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,9 @@ def t_subsets(
     sample, then gated as in flow cytometry: lineage by CD4 and CD8A, then CCR7 and a proxy of
     CD45RA; naive is RA+ CCR7+, CM RA- CCR7+, EM RA- CCR7-, TEMRA RA+ CCR7-. Then CD4 T cells with
     FOXP3 are Treg, those with NKG7 CD4 CTL, which overrides. Samples with too few T cells stay
-    unassigned. ``recommended``: first the lineage, then the subset within it, by a Poisson mixture
-    on raw counts of marker genes, whose components are anchored by which markers are up and down;
-    the subsets of a cell's neighbors count as prior.
+    unassigned. ``recommended``: first the lineage, then the subset within it, by a negative
+    binomial mixture on raw counts of marker genes, whose components are anchored by which markers
+    are up and down; the subsets of a cell's neighbors count as prior.
 
     Parameters
     ----------
@@ -204,20 +208,24 @@ def _recommended(
     counts = _check.raw_counts(adata)
     depth = np.asarray(counts.sum(axis=1), dtype=float).ravel()
 
-    def states(at: np.ndarray, names: list[str]) -> np.ndarray:
+    def states(at: np.ndarray, names: list[str], *, apart: float) -> np.ndarray:
         positions, signs = _signs(adata.var_names, {name: markers[name] for name in names})
         smooth = _averaging(adata, at, gate=gate, n_jobs=n_jobs)
-        return fit_states(columns(counts[at], positions), depth[at], signs, smooth=smooth)
+        panel_counts = columns(counts[at], positions)
+        return fit_states(panel_counts, depth[at], signs, smooth=smooth, apart=apart)
 
+    # not all states at once: subsets are told by many genes and lineages by few, which the many
+    # overrule in libraries that have next to no cells of one lineage
     lineages = [name for name in markers if not dict(markers[name]).get("lineage")]
-    p = states(rows, lineages)
+    p = states(rows, lineages, apart=LINEAGES_APART)
     sure = p.max(axis=1) >= LEAST
     lineage[rows[sure]] = np.array(lineages, dtype=object)[p.argmax(axis=1)[sure]]
     for name in lineages:
         own = [subset_ for subset_ in markers if dict(markers[subset_]).get("lineage") == name]
         at = np.flatnonzero(lineage == name)
         if own and len(at) >= MIN_CELLS:
-            subset[at] = np.array(own, dtype=object)[states(at, own).argmax(axis=1)]
+            best = states(at, own, apart=SUBSETS_APART).argmax(axis=1)
+            subset[at] = np.array(own, dtype=object)[best]
     return lineage, subset
 
 
