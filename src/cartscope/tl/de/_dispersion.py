@@ -3,6 +3,17 @@
 Love, Huber and Anders 2014 (10.1186/s13059-014-0550-8): the dispersion of a gene maximises the
 negative binomial log likelihood at given means, less half the log determinant of X'WX, plus a
 normal prior on its logarithm in the second round.
+
+How the maximum is found is this package's own: from its start, or from the best point of a coarse
+grid, a gene walks uphill until the slope changes its sign, and the root of the slope between the
+last two points is found by Chandrupatla's method (1997, 10.1016/S0965-9978(96)00051-8), until the
+log dispersion is known to within 1e-6. DESeq2 stops once a step gains less than 1e-6 of log
+likelihood (``dispTol`` in its manual), which where the top is flat is short of the maximum.
+Measured against DESeq2 1.38.3: the median gene-wise dispersion differs by less than 0.01%, but one
+gene in fifteen by more than 1%; through the trend the median final dispersion differs by up to 1%,
+the standard errors of 99 genes in 100 by at most 0.7%. The genes called at an FDR of 0.05 are the
+same on SIMULATED counts; on sparse real ones their Jaccard index is 0.997 to 1, and 0.992 to 0.998
+without independent filtering.
 """
 
 # ruff: noqa: PLR0913, PLR0917  (compiled functions are called by position)
@@ -22,17 +33,8 @@ from cartscope.tl.de._special import (
     solve_upper,
 )
 
-_TOLERANCE = 1e-6  # a step that gains less ends the search (R's dispTol)
-_ROUNDS = 100  # R's maxit
-_FIRST_STEP = 1.0  # times the slope (R's kappa_0)
-_ARMIJO = 1e-4  # share of the gain promised by the slope that a step must keep
-# no paper or manual gives the next two: with them the search takes as many rounds as R reports
-_GROWTH = 1.1  # of the step after one that was taken
-_EVERY = 5  # steps taken before the step is halved
-_NO_INCREASE = 1e-6  # a gain below this share of the starting value does not count
-_GRID = 20
-_NEAR_FLOOR = math.log(10.0)
-_LOWEST, _HIGHEST = -30.0, 10.0  # of the log dispersion, while searching
+_TOLERANCE = 1e-6  # of the log dispersion, so the relative error of a dispersion
+_PACE = 1.0  # of walk and grid, in units of the log dispersion: maxima are not much narrower
 
 
 @numba.njit(cache=True, nogil=True)
@@ -90,42 +92,60 @@ def _slope(y, mu, x, log_alpha, prior, gram, slope, column):
 
 
 @numba.njit(cache=True, nogil=True)
-def _climb(y, mu, x, start, floor, prior, gram, slope, column):
-    """Return where the line search ends, its value there, its rounds, and whether it settled."""
-    here = start
-    value = _value(y, mu, x, here, prior, gram, slope)
-    rise = _slope(y, mu, x, here, prior, gram, slope, column)
-    step, taken = _FIRST_STEP, 0
-    for rounds in range(1, _ROUNDS + 1):
-        there = min(max(here + step * rise, _LOWEST), _HIGHEST)
-        reached = _value(y, mu, x, there, prior, gram, slope)
-        if reached < value + _ARMIJO * step * rise * rise:
-            step *= 0.5
-            continue
-        taken += 1
-        gain, here, value = reached - value, there, reached
-        if gain < _TOLERANCE or here < floor:
-            return here, value, rounds, rounds < _ROUNDS
-        rise = _slope(y, mu, x, here, prior, gram, slope, column)
-        step = min(step * _GROWTH, _FIRST_STEP)
-        if taken % _EVERY == 0:
-            step *= 0.5
-    return here, value, _ROUNDS, False
+def _root(y, mu, x, near, near_slope, far, far_slope, prior, gram, slope, column):
+    """Return where the slope, of opposite signs at both ends, is zero: Chandrupatla's method."""
+    a, fa, b, fb, share = near, near_slope, far, far_slope, 0.5
+    while True:
+        at = a + share * (b - a)
+        rise = _slope(y, mu, x, at, prior, gram, slope, column)
+        if (rise > 0.0) == (fa > 0.0):
+            c, fc = a, fa
+        else:
+            c, fc, b, fb = b, fb, a, fa
+        a, fa = at, rise
+        least = _TOLERANCE / abs(b - a)
+        if rise == 0.0 or least >= 1.0:
+            return a if abs(fa) < abs(fb) else b
+        xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        share = 0.5
+        if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:  # inverse quadratic is monotone here
+            share = fa / (fb - fa) * fc / (fb - fc)
+            share += (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        share = min(max(share, 0.5 * least), 1.0 - 0.5 * least)
 
 
 @numba.njit(cache=True, nogil=True)
-def _on_grid(y, mu, x, bounds, prior, gram, slope):
-    """Return the best of a coarse grid over the whole range, refined once."""
-    low, width = bounds[0], (bounds[1] - bounds[0]) / (_GRID - 1)
-    best = low
-    for _ in range(2):
-        highest = -math.inf
-        for i in range(_GRID):
-            value = _value(y, mu, x, low + i * width, prior, gram, slope)
-            if value > highest:
-                best, highest = low + i * width, value
-        low, width = best - width, 2.0 * width / (_GRID - 1)
+def _highest(y, mu, x, grid, prior, gram, slope):
+    """Return the point of the grid with the highest value."""
+    best, highest = grid[0], -math.inf
+    for i in range(grid.size):
+        value = _value(y, mu, x, grid[i], prior, gram, slope)
+        if value > highest:
+            best, highest = grid[i], value
     return best
+
+
+@numba.njit(cache=True, nogil=True)
+def _uphill(y, mu, x, start, bounds, prior, gram, slope, column):
+    """Return the maximum uphill of ``start``, or the bound that the walk ends at."""
+    here = start
+    rise = _slope(y, mu, x, here, prior, gram, slope, column)
+    if rise == 0.0:
+        return here
+    value = _value(y, mu, x, here, prior, gram, slope)
+    pace = math.copysign(_PACE, rise)
+    while True:
+        there = min(max(here + pace, bounds[0]), bounds[1])
+        if abs(there - here) < _TOLERANCE:
+            return there
+        fall = _slope(y, mu, x, there, prior, gram, slope, column)
+        if (fall > 0.0) != (rise > 0.0):
+            return _root(y, mu, x, here, rise, there, fall, prior, gram, slope, column)
+        reached = _value(y, mu, x, there, prior, gram, slope)
+        if reached >= value:
+            here, value, rise = there, reached, fall
+        else:
+            pace *= 0.5  # a maximum was stepped over, and a valley behind it
 
 
 @numba.njit(cache=True, nogil=True)
@@ -138,8 +158,14 @@ def fit_dispersions(
     prior_var: float,
     min_disp: float,
     max_disp: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the dispersion of every gene and whether its search ended.
+) -> np.ndarray:
+    """Return the dispersion of every gene, where its (posterior) likelihood is highest.
+
+    The likelihood can have a second, spurious maximum: where counts are few, the Cox-Reid term
+    alone lets it rise again towards very large dispersions. So without a prior the maximum uphill
+    of ``start`` is taken, and a gene that starts at the lower bound, where the likelihood is flat
+    because its moments show no more variance than Poisson counts have, gets the lower bound. With
+    a prior it is the maximum uphill of the best of a grid over the whole range.
 
     Parameters
     ----------
@@ -150,33 +176,31 @@ def fit_dispersions(
     x
         Samples x coefficients.
     start
-        Where the search of each gene starts.
+        Where the walk of each gene starts, by moments; used if ``prior_var`` is 0.
     center
         Mean of the prior of each gene's dispersion; used if ``prior_var`` is positive.
     prior_var
         Variance of the prior of the log dispersion; 0 for none.
     min_disp
-        Floor.
+        Lower bound.
     max_disp
-        Ceiling.
+        Upper bound.
     """
     genes, p = counts.shape[0], x.shape[1]
     out = np.empty(genes)
-    ended = np.empty(genes, dtype=np.bool_)
     gram, slope, column = np.empty((p, p)), np.empty((p, p)), np.empty(p)
     bounds = (math.log(min_disp), math.log(max_disp))
-    floor = bounds[0] - _NEAR_FLOOR
+    grid = np.linspace(bounds[0], bounds[1], 2 + int((bounds[1] - bounds[0]) / _PACE))
     for g in range(genes):
         y, m = counts[g], mu[g]
         prior = (math.log(center[g]), prior_var)
-        first = math.log(start[g])
-        before = _value(y, m, x, first, prior, gram, slope)
-        last, after, rounds, settled = _climb(y, m, x, first, floor, prior, gram, slope, column)
-        if prior_var <= 0.0 and after < before + abs(before) * _NO_INCREASE:
-            last = first
-        # without a prior, a search that ends at its first step has found nothing either
-        found = settled and (rounds > 1 or prior_var > 0.0)
-        if not found and last > bounds[0] + _NEAR_FLOOR:
-            last = _on_grid(y, m, x, bounds, prior, gram, slope)
-        out[g], ended[g] = math.exp(min(max(last, bounds[0]), bounds[1])), settled
-    return out, ended
+        if prior_var > 0.0:
+            first = _highest(y, m, x, grid, prior, gram, slope)
+        elif start[g] > min_disp:
+            first = min(math.log(start[g]), bounds[1])
+        else:
+            out[g] = min_disp
+            continue
+        last = _uphill(y, m, x, first, bounds, prior, gram, slope, column)
+        out[g] = min(max(math.exp(last), min_disp), max_disp)
+    return out

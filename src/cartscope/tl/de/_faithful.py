@@ -1,4 +1,4 @@
-"""PyDESeq2 with R's answers: its steps, with those that depart from DESeq2 replaced.
+"""PyDESeq2 near R's answers: its steps, with those that depart from DESeq2 replaced.
 
 Imported only when a model is fitted, because PyDESeq2 takes seconds to import.
 """
@@ -19,7 +19,6 @@ from cartscope.tl.de._trend import fit_trend, prior_variance
 _TRIM = 0.2
 _FEWEST = 3
 _TWO_GROUPS = 2
-_FAR_BELOW = 0.1
 _OUTLIER_SD = 2.0
 _REFITTED = (
     slot.NORMED_MEANS,
@@ -65,15 +64,15 @@ class FaithfulDataSet(DeseqDataSet):
         self.uns[slot.SQUARED_LOGRES] = np.float64(spread)
 
     def fit_MAP_dispersions(self) -> None:  # noqa: N802
-        """Shrink to the trend, from the gene's own dispersion unless that is far below it."""
+        """Shrink to the trend, except genes far above it."""
         kept = self.var[slot.NON_ZERO].to_numpy()
         gene = self.var[slot.GENEWISE_DISPERSIONS].to_numpy()[kept]
         fitted = self.var[slot.FITTED_DISPERSIONS].to_numpy()[kept]
-        found, settled = self.inference.dispersions(
+        found, ended = self.inference.dispersions(
             self.X[:, kept],
             self.obsm[slot.DESIGN_MATRIX].to_numpy(),
             self.layers[slot.MU_HAT][:, kept],
-            start=np.where(gene > _FAR_BELOW * fitted, gene, fitted),
+            start=gene,
             center=fitted,
             prior_var=float(self.uns[slot.PRIOR_DISP_VAR]),
             bounds=(self.min_disp, float(self.max_disp)),
@@ -83,7 +82,7 @@ class FaithfulDataSet(DeseqDataSet):
         self._note("MAP_dispersions", kept, found)
         self._note("dispersions", kept, np.where(outlying, gene, found))
         self._note(slot.OUTLIER_GENES, kept, outlying)
-        self._note(slot.MAP_CONVERGED, kept, settled)
+        self._note(slot.MAP_CONVERGED, kept, ended)
 
     def _note(self, column: str, kept: np.ndarray, values: np.ndarray) -> None:
         out = np.zeros(self.n_vars, bool) if values.dtype == bool else np.full(self.n_vars, np.nan)

@@ -100,7 +100,7 @@ def fit_betas(
         for i in range(n):
             constant += log_rising(y[i], alpha) - math.lgamma(y[i] + 1.0)
         _means(x, beta, size_factors, min_mu, mu)
-        deviance = 1000.0
+        deviance = math.inf
         for _ in range(rounds):
             for j in range(p):
                 rhs[j] = 0.0

