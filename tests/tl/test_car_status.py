@@ -56,6 +56,30 @@ def test_recommended_is_blind_to_the_sort_gate(cells):
     np.testing.assert_array_equal(cells.obs["car_probability"], other.obs["car_probability"])
 
 
+def test_the_sort_gate_enters_only_by_name(cells):
+    """A named purity moves cells without a count in sorted samples, and next to nothing elsewhere."""
+    blind = cs.tl.car_status(cells, features=["Yescarta"], copy=True)
+    assert np.isnan(blind.uns["cartscope"]["car_status"]["sort_purity"])
+    settings = {"sort_purity": 0.99, "sort_purity_cells": 2000}
+    told = cs.tl.car_status(cells, features=["Yescarta"], settings=settings, copy=True)
+    assert told.uns["cartscope"]["car_status"]["sort_purity"] == 0.99
+    no_count = (cells.obs["cell_type"] == "T") & (told.obs["car_counts"] == 0)
+    gain = told.obs["car_probability"] - blind.obs["car_probability"]
+    here = no_count & cells.obs["sorted"]
+    assert told.obs["car_probability"][here].mean() > blind.obs["car_probability"][here].mean()
+    assert gain[no_count & ~cells.obs["sorted"]].abs().mean() < 0.02  # by shared slopes alone
+    low = cs.tl.car_status(
+        cells, features=["Yescarta"], settings=settings | {"sort_purity": 0.3}, copy=True
+    )
+    assert low.obs["car_probability"][here].mean() < blind.obs["car_probability"][here].mean()
+    blank = cells.copy()
+    del blank.obs["sorted"]
+    cs.tl.car_status(blank, features=["Yescarta"], settings=settings)
+    np.testing.assert_allclose(blank.obs["car_probability"], blind.obs["car_probability"])
+    with pytest.raises(InputError, match=r"sort_purity is 1, but must be above 0 and below 1"):
+        cs.tl.car_status(cells, features=["Yescarta"], settings={"sort_purity": 1})
+
+
 def test_few_car_cells_do_not_make_every_t_cell_one(cells):
     """With the share free in the likelihood, rate and share run away: all T cells become CAR."""
     car = cells.obs["true_car"].to_numpy()

@@ -51,6 +51,7 @@ def fit_car(
     control: np.ndarray,
     features: np.ndarray | None = None,
     ridge: float = 1.0,
+    expected: tuple[np.ndarray, float] | None = None,
 ) -> CarFit:
     """Fit the mixture.
 
@@ -70,10 +71,14 @@ def fit_car(
         Cells x features that the prior may depend on; None for a level per sample alone.
     ridge
         Penalty on slopes of standardised features and on the deviation of a sample's level.
+    expected
+        Share of CAR T cells among candidates that is expected beforehand, per sample, nan where
+        nothing is; and how many cells this counts for in each sample.
     """
     n = int(samples.max()) + 1
     y, d = counts.astype(float), np.maximum(depth.astype(float), 1.0)
     design = _design(None if features is None else features[candidate], samples[candidate], n)
+    extra, extra_p, weights = _pseudo_cells(expected, design=design, n_samples=n)
     penalty = np.full(design.shape[1], ridge)
     penalty[0] = 1e-3
     p = np.where(candidate, np.where(y > 0, 0.95, 0.05), np.where(y > 0, 0.5, CONTROL_SHARE))
@@ -85,7 +90,13 @@ def fit_car(
             theta = fit_rates(y, d, samples, weights=p * (y > 0), n_samples=n, start=theta)
         rate, size = np.exp(theta[0] + theta[2:]), float(np.exp(theta[1]))
         rate = np.maximum(rate, ABOVE_AMBIENT * ambient)
-        beta = _newton(design, p[candidate], start=beta, penalty=penalty)
+        beta = _newton(
+            np.vstack([design, extra]),
+            np.concatenate([p[candidate], extra_p]),
+            weights=weights,
+            start=beta,
+            penalty=penalty,
+        )
         eta[candidate] = design @ beta
         eta[~candidate] = _misnamed(p[~candidate], samples[~candidate], n)
         new = expit(
@@ -257,11 +268,29 @@ def _design(features: np.ndarray | None, s: np.ndarray, n_samples: int) -> np.nd
     return np.hstack(parts)
 
 
+def _pseudo_cells(
+    expected: tuple[np.ndarray, float] | None, *, design: np.ndarray, n_samples: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return design and share of one average cell per expectation, and weights of all cells."""
+    at = np.zeros(0, int) if expected is None else np.flatnonzero(np.isfinite(expected[0]))
+    extra = np.zeros((len(at), design.shape[1]))
+    extra[:, 0] = 1.0
+    if n_samples > 1:
+        extra[np.arange(len(at)), 1 + at] = 1.0
+    share, weight = (np.zeros(0), 0.0) if expected is None else (expected[0][at], expected[1])
+    return extra, share, np.concatenate([np.ones(len(design)), np.full(len(at), weight)])
+
+
 def _newton(
-    design: np.ndarray, target: np.ndarray, *, start: np.ndarray, penalty: np.ndarray
+    design: np.ndarray,
+    target: np.ndarray,
+    *,
+    weights: np.ndarray,
+    start: np.ndarray,
+    penalty: np.ndarray,
 ) -> np.ndarray:
     """Take a Newton step of a ridge logistic regression on soft labels."""
     q = expit(design @ start)
-    gradient = design.T @ (target - q) - penalty * start
-    hessian = (design * (q * (1 - q))[:, None]).T @ design + np.diag(penalty)
+    gradient = design.T @ (weights * (target - q)) - penalty * start
+    hessian = (design * (weights * q * (1 - q))[:, None]).T @ design + np.diag(penalty)
     return start + np.clip(np.linalg.solve(hessian, gradient), -2.0, 2.0)

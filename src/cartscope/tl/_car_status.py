@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,9 @@ class CarRule:
 
     sample_key: str = k.obs.sample
     product_key: str | None = None  # column whose values say which features a cell can have
-    sorted_key: str = k.obs.sorted  # read by the published rule only
+    sorted_key: str = k.obs.sorted  # read by the published rule, and for `sort_purity`
+    sort_purity: float | None = None  # CAR T cells to expect in sorted samples; None: blind
+    sort_purity_cells: float = 100.0  # T cells per sample that this expectation counts for
     none_where: Mapping[str, Sequence[Any]] | None = None  # samples from before the infusion
     cell_type_key: str = k.obs.cell_type
     controls: tuple[str, ...] = ("CD14 monocyte", "CD16 monocyte", "NK", "B", "pDC", "cDC")
@@ -50,11 +52,12 @@ def car_status(
 
     ``published``: positive from one UMI of the patient's product on; a cell without one is
     negative, in a CAR-sorted sample unknown; nothing is positive before the infusion.
-    ``recommended``: the probability that a cell is a CAR T cell, from its CAR counts and depth,
-    the detection rate in CAR T cells, the ambient floor in control cells and, as a prior, from
-    how many of the transcriptionally similar T cells are CAR T cells. Whether the sample was
-    sorted is not looked at. What no count can tell: zeros of a CAR T cell with silent CAR from
-    those of a T cell without; the model extrapolates from how detection falls with depth.
+    ``recommended``: the probability that a cell is a CAR T cell, from its CAR counts and depth, the
+    detection rate in CAR T cells, the ambient floor in control cells and, as a prior, from how many
+    of the transcriptionally similar T cells are CAR T cells. Whether the sample was sorted is not
+    looked at, unless ``settings.sort_purity`` says what to expect of it. What no count can tell:
+    zeros of a CAR T cell with silent CAR from those of a T cell without; the model extrapolates
+    from how detection falls with depth.
 
     Parameters
     ----------
@@ -154,13 +157,15 @@ def settings_of(settings: CarRule | Mapping[str, Any] | None) -> CarRule:
     settings
         A rule, or fields that differ from the defaults.
     """
-    if isinstance(settings, CarRule):
-        return settings
     try:
-        return replace(CarRule(), **dict(settings or {}))
+        how = settings if isinstance(settings, CarRule) else CarRule(**dict(settings or {}))
     except TypeError as error:
         msg = f"settings: {error}; fields are {sorted(CarRule.__dataclass_fields__)}."
         raise InputError(msg) from error
+    if how.sort_purity is not None and not 0 < how.sort_purity < 1:
+        msg = f"settings.sort_purity is {how.sort_purity}, but must be above 0 and below 1."
+        raise InputError(msg)
+    return how
 
 
 def _all_features(features: Sequence[str] | Mapping[str, Sequence[str]]) -> list[str]:
@@ -202,13 +207,16 @@ def _published(
     obs: pd.DataFrame, counts: np.ndarray, *, before: np.ndarray, how: CarRule
 ) -> tuple[np.ndarray, np.ndarray]:
     positive = (counts >= 1) & ~before
-    is_sorted = np.zeros(len(obs), dtype=bool)
-    if how.sorted_key in obs:
-        flag = obs[how.sorted_key]
-        is_sorted = (flag.astype(str).str.casefold() == "true").to_numpy()
+    is_sorted = _sorted(obs, how)
     status = np.where(positive, k.car.positive, k.car.negative).astype(object)
     status[is_sorted & ~positive & ~before] = k.car.unknown
     return status, np.where(status == k.car.unknown, np.nan, positive.astype(float))
+
+
+def _sorted(obs: pd.DataFrame, how: CarRule) -> np.ndarray:
+    if how.sorted_key not in obs:
+        return np.zeros(len(obs), dtype=bool)
+    return (obs[how.sorted_key].astype(str).str.casefold() == "true").to_numpy()
 
 
 def _recommended(
@@ -223,6 +231,9 @@ def _recommended(
     points = None
     if how.use_rep is not None and how.use_rep in adata.obsm:
         points = np.asarray(adata.obsm[how.use_rep], dtype=float)[:, : how.n_comps]
+    purity = np.full(len(samples.cat.categories), np.nan)
+    if how.sort_purity is not None:
+        purity[codes[_sorted(adata.obs, how)]] = how.sort_purity
     probability = np.full(adata.n_obs, np.nan)
     rows: list[dict[str, Any]] = []
     for part in _parts(adata.obs, how.fit_key):
@@ -241,6 +252,7 @@ def _recommended(
             candidate=among,
             control=control[here],
             features=features,
+            expected=(purity[found], how.sort_purity_cells),
         )
         probability[here] = fit.probability
         for j, code in enumerate(found):
@@ -258,7 +270,10 @@ def _recommended(
     status[probability >= how.positive_above] = k.car.positive
     status[probability < how.negative_below] = k.car.negative
     columns_of = ("sample", "rate", "size", "ambient", "share")
-    note = {name: np.array([row[name] for row in rows]) for name in columns_of} if rows else {}
+    note: dict[str, Any] = {}
+    if rows:
+        note = {name: np.array([row[name] for row in rows]) for name in columns_of}
+    note["sort_purity"] = np.nan if how.sort_purity is None else how.sort_purity
     return status, probability, note
 
 
