@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cartscope import pl
+from cartscope.pl._labels import turn_colliding
 
 
 def boxes(ax):
@@ -71,3 +72,24 @@ def test_the_same_points_get_the_same_places():
         return [t.get_position() for t in ax.texts]
 
     assert places() == places()
+
+
+@pytest.mark.parametrize(("names", "turned"), [(["CD4", "CD8"], False), (["x" * 40] * 2, True)])
+def test_names_along_the_axis_are_turned_only_where_they_collide(names, turned):
+    ax = Figure(figsize=(3, 2)).subplots()
+    ax.set_xticks(range(2), names)
+    turn_colliding(ax)
+    ax.figure.draw_without_rendering()
+    assert {t.get_rotation() for t in ax.get_xticklabels()} == {90.0 if turned else 0.0}
+
+
+def test_long_names_on_the_other_axis_leave_less_room():
+    def turned(row):
+        ax = Figure(figsize=(4, 2), layout="constrained").subplots()
+        ax.set_yticks([0], [row])
+        ax.set_xticks(range(3), ["CAR+ CD4 T cells"] * 3)
+        turn_colliding(ax)
+        return ax.get_xticklabels()[0].get_rotation() == 90
+
+    assert not turned("a")
+    assert turned("CXCL10-CXCR3 (CRS, no anakinra)")

@@ -101,3 +101,11 @@ def test_table_is_left_as_it_was(shares):
     before = shares.copy()
     pl.strip(shares, x="grade", y="share", ax=Figure().subplots(), filled="counted")
     pd.testing.assert_frame_equal(shares, before)
+
+
+def test_more_dots_than_fit_are_spread_over_the_width():
+    table = pd.DataFrame({"g": ["a"] * 21 + ["b"], "v": [7.0] * 21 + [0.0]})
+    ax = pl.strip(table, x="g", y="v", ax=Figure().subplots())
+    _, counts = np.unique(np.round(dots(ax)[0].get_offsets()[:, 0], 6), return_counts=True)
+    assert len(counts) == 7
+    assert counts.max() - counts.min() <= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from itertools import pairwise
 from types import SimpleNamespace
 
 import anndata
@@ -16,7 +17,17 @@ from matplotlib.colors import to_hex
 from scipy import sparse
 
 from cartscope import pl
-from cartscope._schema import DE, EXPRESSION, GENE_SET_SCORES, GSEA, LIGREC, QC, SCHEMAS
+from cartscope._schema import (
+    DE,
+    EXPRESSION,
+    GENE_SET_SCORES,
+    GSEA,
+    LIGREC,
+    LIGREC_PATIENTS,
+    QC,
+    SCHEMAS,
+    SIGNATURES,
+)
 from cartscope.study import Settings, all_figures, all_steps
 from cartscope.study._context import Context
 from cartscope.study._figures import figure_files, figure_step
@@ -186,7 +197,52 @@ def ligrec():
                              log2_change=1.5, p_value=q / 2, fdr=q, family_size=7, min_p=0.0571,
                              reason="not a candidate" if np.isnan(q) else "")
             )  # fmt: skip
-    return pd.DataFrame(rows)
+    named = pd.DataFrame(rows).assign(family="primary")
+    others = [
+        LIGREC.blank(contrast="ligrec_crs_anakinra", source="nk", target="car_pos_cd4", ligand=name,
+                     receptor="R", n_group=3, n_reference=4, log2_change=change, p_value=p, fdr=q,
+                     family_size=50, min_p=0.0571)
+        for name, change, p, q in [
+            ("PASSES", 1.0, 0.001, 0.05), ("SMALL", 0.5, 0.06, 0.3), ("LARGE", -2.0, 0.06, 0.3)
+        ]
+    ]  # fmt: skip
+    return pd.concat([named, pd.DataFrame(others).assign(family="exploratory")], ignore_index=True)
+
+
+def ligrec_patients():
+    """One pair into one population: A1 is zero, A2 not estimable, the group high."""
+    arms = {"ligrec_crs_anakinra": TREATED, "ligrec_crs_no_anakinra": set(PATIENTS) - TREATED}
+    rows = []
+    for contrast, members in arms.items():
+        for i, patient in enumerate(sorted(members)):
+            score = {"A1": 0.0, "A2": np.nan}.get(
+                patient, (3.0 if patient in HIGH else 1.0) + i / 10
+            )
+            status = {"A1": "zero", "A2": "not estimable"}.get(patient, "scored")
+            rows.append(
+                LIGREC_PATIENTS.blank(
+                    contrast=contrast, side="group" if patient in HIGH else "reference",
+                    patient=patient, source="cd14_monocyte", target="car_pos_cd4", ligand="CXCL10",
+                    receptor="CXCR3", score=score, status=status, n_source=30, n_target=30,
+                )
+            )  # fmt: skip
+    unplaced = {**rows[-1], "side": "", "patient": "X"}
+    return pd.DataFrame([*rows, unplaced])
+
+
+IFNG_RESPONSE = "HALLMARK_INTERFERON_GAMMA_RESPONSE"
+
+
+def signatures():
+    """CD14 monocytes are highest in all patients but A1; A2 has too few of them."""
+    rows = []
+    for i, patient in enumerate(PATIENTS):
+        for kind, score in {"T": 0.1, "CD14 monocyte": 0.4, "NK": 0.2, "unassigned": 0.9}.items():
+            mean = 0.0 if (patient, kind) == ("A1", "CD14 monocyte") else score + i / 1000
+            n = 5 if (patient, kind) == ("A2", "CD14 monocyte") else 50
+            rows.append((IFNG_RESPONSE, patient, kind, "day7", mean, n))
+    rows += [("OTHER", "A1", "T", "day7", 9.0, 50), (IFNG_RESPONSE, "A1", "T", "baseline", 9.0, 50)]
+    return pd.DataFrame(rows, columns=list(SIGNATURES.columns))
 
 
 def profiles(population, genes):
@@ -196,7 +252,9 @@ def profiles(population, genes):
     counts[:, 0] = [50 if p in TREATED else 4 for p in names]
     obs = pd.DataFrame({"patient": names, "timepoint": "day7", "n_cells": 30}, index=names)
     pdata = anndata.AnnData(sparse.csr_matrix(counts), obs=obs, var=pd.DataFrame(index=genes))
-    table = obs.assign(population=population).reset_index(drop=True)
+    table = obs.assign(population=population, kept=True, reason="")
+    few = table.iloc[[0]].assign(patient="A2", n_cells=3, kept=False, reason="too few cells")
+    table = pd.concat([table, few], ignore_index=True)
     return pdata, table
 
 
@@ -250,6 +308,8 @@ def ctx(tmp_path_factory):
     made.write_table("tables/composition.csv", pd.DataFrame([row_of_test(c, p) for c, p in tested]))
     made.write_table("tables/expression.csv", expression())
     made.write_table("tables/ligrec.csv", ligrec())
+    made.write_table("tables/ligrec_patients.csv", ligrec_patients())
+    made.write_table("tables/signatures.csv", signatures())
     tables = []
     for population, genes in {
         "car_pos_cd4_ctl": ["IL10", "IL4", "ACTB"], "cd14_monocyte": GENES,
@@ -395,7 +455,8 @@ def ungraded(ctx, tmp_path_factory):
     contrasts_step.run(made)
     day7 = differential_expression().query("contrast == 't_day7_vs_product'")
     made.write_table("tables/de.csv", day7)
-    for name in ("gsea", "cycling", "composition", "ligrec", "corrected", "gene_set_scores"):
+    for name in ("gsea", "cycling", "composition", "ligrec", "ligrec_patients", "corrected",
+                 "gene_set_scores"):  # fmt: skip
         made.write_table(f"tables/{name}.csv", ctx.read_table(f"tables/{name}.csv").head(0))
     for name in ("cycling", "composition"):
         empty = ctx.read_table(f"tables/{name}_patients.csv").head(0)
@@ -405,7 +466,7 @@ def ungraded(ctx, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "panel", ["6E", "6G", "6H", "6I", "7A", "7D", "S8D", "S9D", "S9G", "S10A", "S10B-D", "S11A",
+    "panel", ["6E", "6G", "6H", "6I", "7A", "7D", "7E", "S8D", "S9D", "S9G", "S10A", "S10B-D", "S11A",
               "S11B-C", "S11D", "S11G"],
 )  # fmt: skip
 def test_without_grades_a_panel_says_what_is_missing(ungraded, panel):
@@ -432,9 +493,11 @@ def bare(tmp_path_factory):
     made.write_table("tables/qc.csv", qc(table.assign(timepoint="")))
     contrasts_step.run(made)
     for name in ("de", "gsea", "gene_set_scores", "cycling", "composition", "corrected", "ligrec",
-                 "cycling_patients", "composition_patients"):  # fmt: skip
+                 "cycling_patients", "composition_patients", "ligrec_patients", "signatures"):  # fmt: skip
         made.write_table(f"tables/{name}.csv", SCHEMAS[name].empty())
-    empty = pd.DataFrame(columns=["patient", "timepoint", "n_cells", "population"])
+    empty = pd.DataFrame(
+        columns=["patient", "timepoint", "n_cells", "population", "kept", "reason"]
+    )
     made.write_table("tables/pseudobulk.csv", empty)
     made.write_table("tables/expression.csv", expression().assign(timepoint="", car_status=""))
     adata = cells()[:200].copy()
@@ -666,17 +729,129 @@ def test_s11a_scores_are_within_an_arm(ctx):
     ]  # fmt: skip
 
 
-def test_s11g_shows_what_passes_and_says_so_where_nothing_does(ctx, monkeypatch):
+def s11g_with(ctx, monkeypatch, change):
     from cartscope.study import _panels
 
-    figure, source = draw(ctx, "S11G")
-    assert set(source["contrast"]) == {"ligrec_crs_anakinra"}
-    assert figure.axes[0].get_title() == "1 of 1 tests have q < 0.1"
-    high = ctx.read_table("tables/ligrec.csv").assign(fdr=lambda t: t["fdr"] + 0.3)
+    table = change(ctx.read_table("tables/ligrec.csv"))
     monkeypatch.setattr(
-        _panels, "read", lambda c, a: high if a == "tables/ligrec.csv" else c.read_table(a)
+        _panels, "read", lambda c, a: table if a == "tables/ligrec.csv" else c.read_table(a)
     )
+    return draw(ctx, "S11G")
+
+
+def rows_of(ax):
+    return [t.get_text() for t in ax.get_yticklabels()]
+
+
+def test_s11g_shows_the_named_pairs_then_what_passes_in_the_other_family(ctx):
     figure, source = draw(ctx, "S11G")
-    title = figure.axes[0].get_title()
-    assert title == "0 of 1 tests have q < 0.1, the smallest q is 0.35: the smallest p are shown"
-    assert source["target"].tolist() == ["car_pos_cd4"]
+    ax = figure.axes[0]
+    assert set(source["contrast"]) == {"ligrec_crs_anakinra"}
+    assert rows_of(ax) == ["CXCL10\u2013CXCR3 from CD14 monocytes *", "PASSES\u2013R from NK cells"]
+    assert ax.get_title().split("\n") == [
+        "1 of 1 primary tests have q < 0.1", "1 of 3 exploratory tests have q < 0.1",
+    ]  # fmt: skip
+    assert ax.get_xlabel().split("\n") == [
+        "ligrec_crs_anakinra: n = 3 v 4, 7 primary tests, smallest attainable p = 0.057",
+        "ligrec_crs_anakinra: n = 3 v 4, 50 exploratory tests, smallest attainable p = 0.057",
+    ]
+
+
+def test_s11g_where_nothing_passes_shows_the_smallest_p_and_says_so(ctx, monkeypatch):
+    figure, source = s11g_with(ctx, monkeypatch, lambda t: t.assign(fdr=t["fdr"] + 0.3))
+    ax = figure.axes[0]
+    assert ax.get_title().split("\n")[2:] == [
+        "0 of 3 exploratory tests have q < 0.1, the smallest q is 0.35:",
+        "those with the smallest p are shown",
+    ]
+    # where p is the same the larger change comes first
+    assert [t.partition("\u2013")[0] for t in rows_of(ax)] == ["CXCL10", "PASSES", "LARGE", "SMALL"]
+    assert set(source["target"]) == {"car_pos_cd4"}
+
+
+def test_s11g_counts_only_tests_that_have_a_q(ctx, monkeypatch):
+    figure, _ = s11g_with(
+        ctx, monkeypatch,
+        lambda t: t.assign(fdr=t["fdr"].where(t["ligand"] != "SMALL")),
+    )  # fmt: skip
+    assert figure.axes[0].get_title().endswith("1 of 2 exploratory tests have q < 0.1")
+
+
+def test_s11g_of_a_table_without_families(ctx, monkeypatch):
+    figure, _ = s11g_with(ctx, monkeypatch, lambda t: t.drop(columns="family"))
+    assert figure.axes[0].get_title() == "2 of 4 tests have q < 0.1"
+    assert not any("*" in name for name in rows_of(figure.axes[0]))
+
+
+@pytest.fixture(scope="module")
+def drawn_7e(ctx):
+    return draw(ctx, "7E")
+
+
+def panel_7e(figure, row, column):
+    return figure.axes[5 * row + column]
+
+
+def test_7e_has_a_dot_per_patient_and_the_primary_tests(drawn_7e):
+    figure, source = drawn_7e
+    ax = panel_7e(figure, 0, 0)
+    assert ax.get_title() == "to CAR+ CD4 T cells"
+    assert ax.get_ylabel() == "CXCL10\u2013CXCR3\nscore from CD14 monocytes"
+    assert texts(ax) == ["p = 0.025\nq = 0.05"] * 2
+    labels = [t.get_text() for t in ax.get_xticklabels()]
+    assert labels == ["≤ 1\n(3)", "≥ 2\n(3)", "≤ 1\n(6)", "≥ 2\n(4)"]  # A2 is not counted
+    (below,) = ax.child_axes
+    assert [t.get_text().strip() for t in below.get_xticklabels()] == ["anakinra", "no anakinra"]
+    assert below.get_xlabel() == "by NT: p = 0.025, q = 0.05"
+    assert set(source["patient"]) == set(PATIENTS)
+    assert source["arm"].value_counts().to_dict() == {"no anakinra": 10, "anakinra": 7}
+    assert texts(panel_7e(figure, 0, 4)) == [
+        "q corrects for\n7 primary tests (anakinra)\n7 primary tests (no anakinra)"
+    ]
+
+
+def test_7e_zero_is_hollow_at_zero_and_not_estimable_hollow_below_it(drawn_7e):
+    figure, source = drawn_7e
+    scatter = next(c for c in panel_7e(figure, 0, 0).collections if isinstance(c, PathCollection))
+    heights = np.asarray(scatter.get_offsets())[:, 1]
+    hollow = scatter.get_facecolors()[:, 3] == 0
+    at = dict(zip(["A1", "A2", "A3", "A4"], zip(heights, hollow, strict=True), strict=True))
+    assert at["A1"] == (0, True)
+    assert at["A2"][0] < 0
+    assert at["A2"][1]
+    assert not at["A3"][1]
+    assert not at["A4"][1]
+    bar = next(c for c in panel_7e(figure, 0, 0).collections if hasattr(c, "get_segments"))
+    # the median counts the zero and not the patient without a score
+    assert bar.get_segments()[0][0][1] == pytest.approx(np.median([0.0, 1.2, 1.3]))
+    assert source.set_index("patient").loc[["A1", "A2"], "status"].tolist() == [
+        "zero", "not estimable",
+    ]  # fmt: skip
+
+
+def test_7e_says_where_nothing_was_scored(drawn_7e):
+    figure, _ = drawn_7e
+    assert texts(panel_7e(figure, 2, 4)) == ["not scored"]
+    assert panel_7e(figure, 2, 4).get_title() == "to CD14 monocytes"
+    assert not panel_7e(figure, 0, 4).axison  # no claim names this pair to monocytes
+
+
+def test_7d_names_do_not_run_into_each_other(ctx):
+    figure, _ = draw(ctx, "7D")
+    with pl.style():
+        figure.draw_without_rendering()
+        boxes = sorted(t.get_window_extent().extents[[0, 2]].tolist()
+                       for t in figure.axes[0].get_xticklabels())  # fmt: skip
+    assert all(a[1] < b[0] for a, b in pairwise(boxes))
+
+
+def test_s11e_ranks_cell_types_by_patients_with_enough_cells(ctx):
+    figure, source = draw(ctx, "S11E")
+    ax = figure.axes[0]
+    n = len(PATIENTS)
+    labels = [t.get_text() for t in ax.get_xticklabels()]
+    assert labels == [f"CD14\nmonocyte\nn = {n - 1}", f"NK\nn = {n}", f"T\nn = {n}"]
+    assert ax.get_title() == f"highest in monocytes in {n - 2} of {n} patients"
+    assert source.loc[~source["counted"], "patient"].tolist() == ["A2"]
+    assert source["mean"].max() < 0.5
+    assert len(source) == 3 * n

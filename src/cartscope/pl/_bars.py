@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cartscope._check import require_columns
-from cartscope.pl._labels import crowded
+from cartscope.pl._labels import turn_colliding
 from cartscope.pl._style import REFERENCE, colors
 
 if TYPE_CHECKING:
@@ -76,12 +76,13 @@ def stacked_bars(
         ax.bar(range(len(bars)), values, bottom=bottom, color=shade, width=0.8, label=name,
                linewidth=0.3, edgecolor="white")  # fmt: skip
         bottom += values
-    ax.set_xticks(range(len(bars)), bars, rotation=90 if crowded(ax, bars) else 0)
+    ax.set_xticks(range(len(bars)), bars)
     ax.set(xlim=(-0.6, len(bars) - 0.4), ylabel=height)
     if legend:
         handles, names = ax.get_legend_handles_labels()
         ax.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5),
                   handlelength=1.0)  # fmt: skip
+    turn_colliding(ax)
     return ax
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cartscope._check import require_columns
-from cartscope.pl._labels import crowded
+from cartscope.pl._labels import turn_colliding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,7 @@ def dot_plot(
             [rows.index(n) for n in without[y].astype(str)],
             marker="x", s=9, c="#AAAAAA", linewidths=0.6,
         )  # fmt: skip
-    ax.set_xticks(range(len(columns)), columns, rotation=90 if crowded(ax, columns) else 0)
+    ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
     ax.figure.colorbar(dots, ax=ax, label=color, shrink=0.6, aspect=18, pad=0.02)
@@ -105,6 +105,7 @@ def dot_plot(
     ax.legend(handles=handles, title=size, loc="lower center", bbox_to_anchor=(0.5, 1.0),
               ncols=len(handles), handletextpad=0.2, columnspacing=1.0,
               title_fontsize=6.5, borderaxespad=0.2)  # fmt: skip
+    turn_colliding(ax)
     return ax
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ _RINGS: Final = (5, 9, 14, 20, 27, 35, 45, 58)  # points
 _ANGLES: Final = np.deg2rad(np.arange(0, 360, 20))
 _GAP: Final = np.array([5.0, 1.0])  # pixels between two names
 _RIM: Final = 3.0  # pixels inside the frame
-_LETTER: Final = 3.9  # points: mean width of a letter on an axis
+_APART: Final = 4.0  # pixels between two names along an axis
 _LEADER: Final = 6  # points; a name farther from its point than this gets a line
 
 
@@ -87,20 +88,20 @@ def label_points(x: ArrayLike, y: ArrayLike, names: Sequence[str], *, ax: Axes) 
     return ax
 
 
-def crowded(ax: Axes, names: Sequence[str]) -> bool:
-    """Return whether names along the x axis need more room than they have.
+def turn_colliding(ax: Axes) -> None:
+    """Turn the names along the x axis upright where they would run into each other.
+
+    Call it after what takes room beside the axes: names are measured where they then lie.
 
     Parameters
     ----------
     ax
-        Its axes, before the layout.
-    names
-        One per tick, lines apart.
+        Its axes.
     """
-    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
-    # y labels, scales and legends will take some of the width
-    room = 0.7 * ax.get_window_extent().width * 72 / ax.figure.dpi / max(len(names), 1)
-    return longest * _LETTER > room
+    ax.figure.draw_without_rendering()
+    boxes = sorted(t.get_window_extent().extents[[0, 2]].tolist() for t in ax.get_xticklabels())
+    if any(right[0] - left[1] < _APART for left, right in pairwise(boxes)):
+        ax.tick_params(axis="x", labelrotation=90)
 
 
 def _size(text: Annotation) -> np.ndarray:

@@ -106,7 +106,8 @@ def _spread(values: np.ndarray, near: float) -> np.ndarray:
     for place, now in enumerate(order):
         before = [b for b in order[:place] if values[now] - values[b] < near]
         taken = {shift[b] for b in before}
-        shift[now] = next((s for s in _SHIFTS if s not in taken), _SHIFTS[-1])
+        free = (s for s in _SHIFTS if s not in taken)
+        shift[now] = next(free, _SHIFTS[place % len(_SHIFTS)])  # full: spread the overlap
     return shift
 
 

@@ -83,7 +83,9 @@ def umap(
             for n, shade in shades.items()
         ]
         ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), handletextpad=0.2)
-    ax.set(xlabel="UMAP 1", ylabel="UMAP 2", xticks=[], yticks=[], aspect="equal")
+    ax.set(xlabel="UMAP 1", ylabel="UMAP 2", xticks=[], yticks=[])
+    # east: a box that shrinks toward its middle would leave the legend outside the page
+    ax.set_aspect("equal", anchor="E")
     return ax
 
 

@@ -1,21 +1,30 @@
-"""Ligand-receptor results arranged as the rows and columns of a dot plot."""
+"""Ligand-receptor results as the rows and columns of a dot plot, or patient by patient."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from cartscope import pl
 from cartscope.study import _panels
+from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import NotDrawable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from matplotlib.axes import Axes
+
     from cartscope.study._context import Context
 
 LIGREC = "tables/ligrec.csv"
+PATIENTS = "tables/ligrec_patients.csv"
+PRIMARY = "primary"
+LINE = 9  # letters of a population's name side by side
+SIDES = {REFERENCE: "≤ 1", GROUP: "≥ 2"}
 
 
 def dots(
@@ -39,7 +48,7 @@ def dots(
         Receiving populations.
     """
     labels = {n: p.label for n, p in ctx.manifests.contrasts.population.items()}
-    every = _panels.read(ctx, LIGREC)
+    every = results(ctx)
     rows, reasons = [], []
     for contrast, name in contrasts.items():
         try:
@@ -57,12 +66,127 @@ def dots(
         reason = "; ".join(reasons) or "none of the pairs was scored"
         raise NotDrawable(reason)
     order = [t for t in targets if t in set(table["target"])]
-    table["to"] = pd.Categorical([labels[t] for t in table["target"]], [labels[t] for t in order])
+    lines = {t: "\n".join(textwrap.wrap(labels[t], LINE)) for t in order}
+    table["to"] = pd.Categorical([lines[t] for t in table["target"]], list(lines.values()))
     names = [f"{li}\u2013{r} ({n})" for li, r, _ in pairs for n in contrasts.values()]
     table["row"] = pd.Categorical(table["row"], list(dict.fromkeys(names)))
     # zero p does not exist in an exact test, so the logarithm is finite
     table["minus_log10_q"] = -np.log10(table["fdr"])
     columns = ["contrast", "source", "target", "ligand", "receptor", "n_group", "n_reference",
                "median_group", "median_reference", "log2_change", "u", "p_value", "fdr",
-               "family_size", "min_p", "reason"]  # fmt: skip
+               "family", "family_size", "min_p", "reason"]  # fmt: skip
     return table[[*columns, "minus_log10_q", "to", "row"]]
+
+
+def results(ctx: Context) -> pd.DataFrame:
+    """Return the tests of every pair, each with the family that its q is of.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    """
+    table = _panels.read(ctx, LIGREC)
+    return table if "family" in table else table.assign(family="")
+
+
+def pair_strip(
+    ctx: Context,
+    arms: Mapping[str, str],
+    *,
+    pair: tuple[str, str, str],
+    target: str,
+    ax: Axes,
+    below: Mapping[str, str],
+) -> pd.DataFrame:
+    """Draw the scores of one pair from one population to another, and their tests.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    arms
+        Id of the contrast by the arm's name.
+    pair
+        Ligand, receptor and sending population.
+    target
+        Receiving population.
+    ax
+        Axes to draw on.
+    below
+        Id of the contrasts whose tests are written below, by what to call them.
+
+    Returns
+    -------
+    What was drawn, one row per patient, none if no patient has the pair; zeros are hollow, and
+    what is not estimable is hollow below zero.
+    """
+    ligand, receptor, source = pair
+
+    def of(table: pd.DataFrame, contrast: str) -> pd.DataFrame:
+        here = table[table["contrast"] == contrast]
+        chosen = (here["ligand"] == ligand) & (here["receptor"] == receptor)
+        chosen &= (here["source"] == source) & (here["target"] == target)
+        return here[chosen].copy()
+
+    parts, order, palette, tests = [], [], {}, {}
+    for arm, contrast in arms.items():
+        scores, rows = of(_panels.read(ctx, PATIENTS), contrast), of(results(ctx), contrast)
+        names = {side: f"{text}\n{arm}" for side, text in SIDES.items()}
+        ends = names[REFERENCE], names[GROUP]
+        order += ends
+        palette |= dict(zip(ends, (pl.REFERENCE, pl.GROUP), strict=True))
+        tests[ends] = _say(rows)
+        for column, none in {
+            "p_value": np.nan,
+            "fdr": np.nan,
+            "family": "",
+            "family_size": 0,
+        }.items():
+            scores[column] = rows[column].iloc[0] if len(rows) else none
+        scores = scores[scores["side"].isin(list(SIDES))]
+        parts.append(scores.assign(arm=arm, column=scores["side"].map(names)))
+    table = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    if table.empty:
+        ax.text(0.5, 0.5, "not scored", transform=ax.transAxes, ha="center", fontsize=6)
+        return table.drop(columns="column")
+    top = 1.04 * max(table["score"].max(skipna=True), 0.01) if table["score"].notna().any() else 1
+    if not ax.get_autoscaley_on():  # shared with a panel drawn before
+        top = max(top, ax.get_ylim()[1])
+    under = -0.07 * top
+    ax.set_ylim(1.6 * under, top)
+    # what cannot be estimated has no place on the scale
+    drawn = table.assign(height=table["score"].fillna(under), counted=table["score"].notna())
+    pl.strip(drawn, x="column", y="height", ax=ax, order=order, palette=palette, filled="counted",
+             tests=tests)  # fmt: skip
+    _hollow_zeros(ax)
+    texts = [t.get_text().split("\n") for t in ax.get_xticklabels()]
+    n = [f"{first}\n({last.removeprefix('n = ')})" for first, *_, last in texts]
+    ax.set_xticks(range(len(order)), n)
+    lines = [f"{n}: {_say(of(results(ctx), c)).replace(chr(10), ', ')}" for n, c in below.items()]
+    _name_arms(ax, list(arms), note="\n".join(lines))
+    return table.drop(columns="column")
+
+
+def _say(rows: pd.DataFrame) -> str:
+    tested = rows[rows["p_value"].notna()]
+    return _panels.say_p(tested.iloc[0], family=False) if len(tested) else "not tested"
+
+
+def _hollow_zeros(ax: Axes) -> None:
+    for dots in ax.collections:
+        heights = np.asarray(dots.get_offsets())[:, 1]
+        faces = dots.get_facecolors()
+        if len(faces) == len(heights):  # dots, not bars
+            faces[heights == 0, 3] = 0
+            dots.set_facecolors(faces)
+
+
+def _name_arms(ax: Axes, arms: Sequence[str], *, note: str) -> None:
+    """Write each arm once under its two sides, and a note under all."""
+    below = ax.secondary_xaxis(0)
+    # two lines of the first axis come first
+    below.set_xticks([2 * i + 0.5 for i in range(len(arms))], [f"\n\n{a}" for a in arms])
+    below.tick_params(axis="x", length=0, labelsize=6.5, pad=7)
+    below.set_xlabel(note, fontsize=5.5)
+    below.spines["bottom"].set_visible(False)

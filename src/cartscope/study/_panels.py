@@ -145,6 +145,8 @@ def profiled(ctx: Context, contrast: str) -> dict[str, tuple[str, ...]]:
     outcome = ctx.manifests.contrasts.outcome[c.outcome]
     table = read(ctx, PSEUDOBULK)
     table = table[table["population"] == c.population].astype({"patient": str})
+    if "kept" in table:
+        table = table[table["kept"].astype(bool)]
     timepoints = [str(t) for t in c.samples.get("timepoint", ())]
     if timepoints:
         table = table[table["timepoint"].astype(str).isin(timepoints)]
@@ -251,16 +253,19 @@ def floor_note(ax: Axes, table: pd.DataFrame) -> None:
     ax
         Axes to write under.
     table
-        Rows with contrast, p_value, n_group, n_reference, family_size and min_p.
+        Rows with contrast, p_value, n_group, n_reference, family_size and min_p; family where
+        one contrast has several.
     """
     lines = []
     tested = table[table["p_value"].notna()]
-    for contrast, rows in tested.groupby("contrast", sort=False):
+    by = ["contrast", "family"] if "family" in tested else ["contrast"]
+    for names, rows in tested.groupby(by, sort=False, dropna=False):
         one = rows.iloc[0]
         best = rows["min_p"].min()
+        family = f"{names[1]} " if len(names) > 1 and names[1] else ""
         lines.append(
-            f"{contrast}: n = {one['n_group']} v {one['n_reference']}, "
-            f"{one['family_size']:,} tests, smallest attainable p = {number(best)}"
+            f"{names[0]}: n = {one['n_group']} v {one['n_reference']}, "
+            f"{one['family_size']:,} {family}tests, smallest attainable p = {number(best)}"
         )
     ax.set_xlabel("\n".join(lines), fontsize=5.5, color="#555555", loc="left")
 

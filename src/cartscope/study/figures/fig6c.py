@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     """Draw the UMAP of all cells."""
     adata = ctx.cells("figure 6C")
-    figure, ax = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    figure, ax = plt.subplots(figsize=(5.0, 3.2), layout="constrained")
     pl.umap(adata, color=k.obs.cell_type, ax=ax)
     points = adata.obsm[k.obsm.umap]
     source = pd.DataFrame(

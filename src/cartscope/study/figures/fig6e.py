@@ -37,8 +37,12 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         [passes.all(axis=1), passes[:, 0], passes[:, 1]], classes[:0:-1], classes[0]
     )
     n = [_panels.say_n(_panels.profiled(ctx, c)) for c in SETS]
-    x, y = f"NES, CD4 ({n[0]})", f"NES, CD8 ({n[1]})"
     named = _panels.claim_sets(ctx, CLAIM)
+    between = dict(zip(("CD4", "CD8"), SETS, strict=True))
+    lines = _panel_tables.set_scores(ctx, between, named)
+    # names are placed by where the points lie, so the lines under the axis come first
+    x = "\n".join([f"NES, CD4 ({n[0]})", "between patients, U test of one score each:", *lines])
+    y = f"NES, CD8 ({n[1]})"
     figure, ax = plt.subplots(figsize=(5.0, 3.8), layout="constrained")
     ax.set_title(
         "infusion products, no anakinra: {} against {}".format(*_panels.sides(ctx, SETS[0]))
@@ -48,9 +52,6 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         table.rename(columns={"nes_cd4": x, "nes_cd8": y}), x=x, y=y, color="significant", ax=ax,
         palette=dict(zip(classes, shades, strict=True)), label=named,
     )  # fmt: skip
-    between = dict(zip(("CD4", "CD8"), SETS, strict=True))
-    lines = _panel_tables.set_scores(ctx, between, named)
-    ax.set_xlabel("\n".join([x, "between patients, U test of one score each:", *lines]))
     return figure, table.reset_index()
 
 

@@ -47,7 +47,7 @@ FIGURE = FigureSpec(
     draw=draw,
     claims=("lr-cxcl10", "lr-retn-cap1"),
     caption="One score per patient, pair and ordered pair of populations; colour: grade ≥ 2 "
-    "against ≤ 1, area: exact Mann-Whitney U test, Benjamini-Hochberg over all pairs and "
-    "populations of a contrast; cross: not tested. CAR+ cells come from all samples, the "
-    "others from unsorted ones.",
+    "against ≤ 1, area: exact Mann-Whitney U test, Benjamini-Hochberg within a contrast over "
+    "the named pairs between all populations, a family of their own; cross: not tested, or "
+    "too few patients for a q. CAR+ cells come from all samples, the others from unsorted ones.",
 )

@@ -47,7 +47,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     table["set"] = table["gene_set"].map(_panels.short_set)
     table["minus_log10_q"] = -np.log10(np.maximum(table["fdr"], np.finfo(float).tiny))
     figure, ax = plt.subplots(
-        figsize=(5.0, 1.5 + 0.19 * table["set"].nunique()), layout="constrained"
+        figsize=(5.6, 1.5 + 0.19 * table["set"].nunique()), layout="constrained"
     )
     drawn = table.rename(columns={"nes": COLOR, "minus_log10_q": SIZE})
     pl.dot_plot(drawn, x="column", y="set", color=COLOR, size=SIZE, ax=ax, diverging=True,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib import pyplot as plt
 
 from cartscope import pl
 from cartscope.study import _panels
-from cartscope.study._ligrec import dots
+from cartscope.study._ligrec import LIGREC, PRIMARY, dots
 from cartscope.study._model import FigureSpec
 
 if TYPE_CHECKING:
@@ -17,41 +18,57 @@ if TYPE_CHECKING:
 
     from cartscope.study._context import Context
 
-LIGREC = "tables/ligrec.csv"
 CONTRAST = "ligrec_crs_anakinra"
 ALPHA = 0.1
 MOST = 29
 
 
 def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
-    """Draw the pairs with the smallest p, those below the level if there are any."""
+    """Draw the named pairs, then the others that pass, or the ones with the smallest p."""
     rows = _panels.result_rows(ctx, LIGREC, CONTRAST)
-    passing = int((rows["fdr"] < ALPHA).sum())
-    chosen = rows[rows["fdr"] < ALPHA] if passing else rows
-    best = chosen.sort_values("p_value", kind="stable")
-    keys = best[["ligand", "receptor", "source"]].drop_duplicates().head(MOST)
-    pairs = list(keys.itertuples(index=False, name=None))
+    if "family" not in rows:
+        rows["family"] = ""
+    named = rows["family"] == PRIMARY
+    pairs = [*_pairs(rows[named], passing=False), *_pairs(rows[~named], passing=True)][:MOST]
     targets = list(dict.fromkeys(rows["target"]))
     labels = {n: p.label for n, p in ctx.manifests.contrasts.population.items()}
     table = dots(ctx, {CONTRAST: ""}, pairs=pairs, targets=targets)
+    star = np.where(table["family"] == PRIMARY, " *", "")
     table["row"] = [
-        f"{r.ligand}\u2013{r.receptor} from {labels[r.source]}" for r in table.itertuples()
+        f"{r.ligand}\u2013{r.receptor} from {labels[r.source]}{s}"
+        for r, s in zip(table.itertuples(), star, strict=True)
     ]
     figure, ax = plt.subplots(
-        figsize=(6.4, 1.8 + 0.17 * table["row"].nunique()), layout="constrained"
+        figsize=(7.2, 1.8 + 0.17 * table["row"].nunique()), layout="constrained"
     )
     color, size = "log$_2$ change of the median score", "\u2212log$_{10}$ q"
     drawn = table.rename(columns={"log2_change": color, "minus_log10_q": size})
     pl.dot_plot(drawn, x="to", y="row", color=color, size=size, ax=ax, diverging=True,
                 largest=max(1.0, table["minus_log10_q"].max()))  # fmt: skip
-    title = f"{passing:,} of {len(rows):,} tests have q < {ALPHA:g}"
-    if not passing:
-        title += (
-            f", the smallest q is {_panels.number(rows['fdr'].min())}: the smallest p are shown"
-        )
-    ax.set_title(title, pad=26)
+    families = sorted(rows.groupby("family"), key=lambda item: item[0] != PRIMARY)
+    ax.set_title("\n".join(_count(g, n) for n, g in families), pad=26)
     _panels.floor_note(ax, table)
     return figure, table.drop(columns="row")
+
+
+def _pairs(rows: pd.DataFrame, *, passing: bool) -> list[tuple[str, str, str]]:
+    """Return ligand, receptor and source, those that pass if asked and if any does."""
+    passes = rows["fdr"] < ALPHA
+    chosen = rows[passes] if passing and passes.any() else rows
+    order = chosen.assign(change=-chosen["log2_change"].abs())
+    best = order.sort_values(["p_value", "change"], kind="stable")
+    keys = best[["ligand", "receptor", "source"]].drop_duplicates()
+    return list(keys.itertuples(index=False, name=None))
+
+
+def _count(rows: pd.DataFrame, family: str) -> str:
+    passing = int((rows["fdr"] < ALPHA).sum())
+    tests = f"{family} tests" if family else "tests"
+    text = f"{passing:,} of {rows['fdr'].notna().sum():,} {tests} have q < {ALPHA:g}"
+    if passing:
+        return text
+    smallest = _panels.number(rows["fdr"].min())
+    return f"{text}, the smallest q is {smallest}:\nthose with the smallest p are shown"
 
 
 FIGURE = FigureSpec(
@@ -60,8 +77,10 @@ FIGURE = FigureSpec(
     needs=(LIGREC, _panels.CONTRASTS),
     draw=draw,
     claims=("lr-candidates",),
-    caption="Pairs with q < 0.1 in at least one pair of populations, anakinra arm, CRS grade ≥ 2 "
-    "against ≤ 1, at most 29; where none has, those with the smallest p. Exact "
-    "Mann-Whitney U test between patients, q by Benjamini-Hochberg; cross: not tested. "
-    "With 4 against 6 patients the floor of the test bounds every q from below.",
+    caption="First the named pairs (*), then the others with q < 0.1 in at least one pair of "
+    "populations, anakinra arm, CRS grade ≥ 2 against ≤ 1, at most 29; where none of the "
+    "others has, those with the smallest p, larger changes first. Exact Mann-Whitney U test "
+    "between patients; q by Benjamini-Hochberg within the named pairs, and within the "
+    "others; cross: not tested. With 4 against 6 patients the floor of the test bounds "
+    "every q from below.",
 )

@@ -1,0 +1,93 @@
+"""Figure 7E: scores of the named ligand-receptor pairs in each patient, arm beside arm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from cartscope.study import _panels
+from cartscope.study._ligrec import LIGREC, PATIENTS, pair_strip
+from cartscope.study._model import FigureSpec, NotDrawable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from cartscope.study._context import Context
+
+ARMS = {"anakinra": "ligrec_crs_anakinra", "no anakinra": "ligrec_crs_no_anakinra"}
+BY_NT = {"by NT": "ligrec_nt_anakinra"}
+
+
+def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
+    """Draw one row per pair and one column per receiving population."""
+    named = ctx.manifests.ligand_receptor.pair
+    labels = {n: p.label for n, p in ctx.manifests.contrasts.population.items()}
+    targets = list(dict.fromkeys(t for p in named for t in p.targets))
+    arms = _arms_with_results(ctx)
+    figure, axes = plt.subplots(
+        len(named), len(targets), figsize=(7.6, 0.3 + 2.1 * len(named)), layout="constrained",
+        sharey="row", squeeze=False,
+    )  # fmt: skip
+    parts, free = [], []
+    for row, p in zip(axes, named, strict=True):
+        text = f"{p.ligand}\u2013{p.receptor}\nscore from {labels[p.source]}"
+        for ax, target in zip(row, targets, strict=True):
+            if target not in p.targets:
+                ax.set_axis_off()
+                free.append(ax)
+                continue
+            drawn = pair_strip(ctx, arms, pair=(p.ligand, p.receptor, p.source), target=target,
+                               ax=ax, below=BY_NT)  # fmt: skip
+            parts.append(drawn)
+            ax.set_ylabel(text)
+            text = ""  # once per row
+            ax.set_title(f"to {labels[target]}", fontsize=7)
+            ax.tick_params(axis="x", labelsize=6)
+    table = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    if table.empty:
+        plt.close(figure)
+        msg = "no patient has both populations of a named pair"
+        raise NotDrawable(msg)
+    _write_families(free[0] if free else axes[0, -1], table)
+    return figure, table
+
+
+def _arms_with_results(ctx: Context) -> dict[str, str]:
+    arms, reasons = {}, []
+    for arm, contrast in ARMS.items():
+        try:
+            _panels.result_rows(ctx, LIGREC, contrast)
+        except NotDrawable as answer:
+            reasons.append(str(answer))
+        else:
+            arms[arm] = contrast
+    if not arms:
+        raise NotDrawable("; ".join(reasons))
+    return arms
+
+
+def _write_families(ax: Axes, table: pd.DataFrame) -> None:
+    lines = ["q corrects for"]
+    for arm, rows in table[table["p_value"].notna()].groupby("arm", sort=False):
+        one = rows.iloc[0]
+        lines.append(f"{one['family_size']:.0f} {one['family']} tests ({arm})".replace("  ", " "))
+    ax.text(0.02, 0.98, "\n".join(lines), transform=ax.transAxes, va="top", fontsize=6,
+            color="#555555")  # fmt: skip
+
+
+FIGURE = FigureSpec(
+    id="7E",
+    title="Scores of ligands of CD14 monocytes and receptors in each patient",
+    needs=(LIGREC, PATIENTS, _panels.CONTRASTS),
+    draw=draw,
+    claims=("lr-cxcl10", "lr-retn-cap1"),
+    caption="Scores of the named pairs at day 7, one dot per patient, CRS grade ≤ 1 and ≥ 2, bars "
+    "at medians. Hollow on the zero line: ligand or receptor not seen, the score is zero and "
+    "is counted; hollow below it: too few cells, not estimable and not counted. Exact "
+    "two-sided Mann-Whitney U test within each arm; q by Benjamini-Hochberg over the named "
+    "pairs between all populations, a family of their own; below, by NT grade, anakinra. "
+    "In brackets: patients counted.",
+)
