@@ -34,7 +34,7 @@ PUBLIC = list(public_functions())
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(SRC).as_posix())
 def test_file_can_be_read_in_one_go(path):
     # _schema.py is one long table of columns, not code to follow
-    most = 600 if path.name == "_schema.py" else 350
+    most = 700 if path.name == "_schema.py" else 350
     assert len(path.read_text("utf-8").splitlines()) <= most
 
 

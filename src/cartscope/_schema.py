@@ -447,6 +447,30 @@ LIGREC_INTERACTION = Schema(
     },
 )
 
+PSEUDOBULK = Schema(
+    "pseudobulk.csv",
+    {
+        "population": (TEXT, "population of contrasts.toml"),
+        "patient": (TEXT, "patient"),
+        "timepoint": (TEXT, "time point"),
+        "n_cells": (INTEGER, "cells summed"),
+        "kept": (TRUTH, "whether there are enough cells for a profile"),
+        **_REASON,
+    },
+)
+
+GENE_FILTER = Schema(
+    "gene_filter.csv",
+    {
+        **_CONTRAST,
+        "preset": (TEXT, "recommended or published"),
+        "rule": (TEXT, "by_expression or cpm"),
+        "n_genes": (INTEGER, "genes with a count in these profiles"),
+        "n_tested": (INTEGER, "genes that passed"),
+        "n_dropped": (INTEGER, "genes with too few counts"),
+    },
+)
+
 LIGREC_PATIENTS = Schema(
     "ligrec_patients.csv",
     {
@@ -583,6 +607,9 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "expression": EXPRESSION,
     "integration": INTEGRATION,
     "corrected": CORRECTED,
+    "pseudobulk": PSEUDOBULK,
+    "pseudobulk_dropped": PSEUDOBULK,
+    "gene_filter": GENE_FILTER,
     "ligrec_patients": LIGREC_PATIENTS,
     "signatures": SIGNATURES,
     "gene_set_scores": GENE_SET_SCORES,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
 import pytest
 
+import cartscope
 from cartscope import io
 from cartscope._errors import InputError
 from cartscope._schema import SCHEMAS
@@ -138,7 +140,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     with pytest.raises(KeyboardInterrupt):
         reproduce(settings, notify=kill)
     assert not (settings.out / "cells.h5ad").exists()
-    record = json.loads((settings.out / "run.json").read_text("utf-8"))
+    assert not (settings.out / "run.json").exists(), "a stopped run is no run"
+    record = json.loads((settings.out / "work" / "run.json").read_text("utf-8"))
     assert record["finished"] is False
     run = reproduce(settings)
     assert {s.name for s in run.steps if s.skipped} >= {"ingest", "qc", "embed", "cluster"}
@@ -180,17 +183,113 @@ def test_an_altered_table_is_not_believed(copy_of):
     assert promised(settings.out) == before
 
 
-def test_bad_input_leaves_earlier_results_as_they_were(copy_of, study_dir, tmp_path):
+def negative(adata):
+    adata.X.data[0] = -1
+
+
+def fractional(adata):
+    adata.X.data[0] = 0.5
+
+
+def duplicated(adata):
+    adata.obs_names = [adata.obs_names[0], *adata.obs_names[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (None, r"not-there\.h5ad"),
+        (negative, "negative"),
+        (fractional, r"0\.5"),
+        (duplicated, "barcode"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+def test_bad_input_leaves_earlier_results_as_they_were(
+    copy_of, study_dir, tmp_path, spoil, message
+):
     settings = copy_of()
-    before = promised(settings.out)
-    table = pd.read_csv(study_dir / "samples.csv")
-    table.loc[0, "path"] = "not-there.h5ad"
+    before = promised(settings.out) | {"run.json": (settings.out / "run.json").read_bytes()}
+    table = pd.read_csv(study_dir / "samples.csv").head(3)
     table["path"] = [str(study_dir / p) for p in table["path"]]
-    bad = tmp_path / "bad.csv"
-    table.to_csv(bad, index=False)
-    with pytest.raises(InputError, match=r"not-there\.h5ad"):
-        reproduce(copy_of(samples=bad))
-    assert promised(settings.out) == before
+    bad = tmp_path / "bad.h5ad"
+    if spoil is None:
+        bad = tmp_path / "not-there.h5ad"
+    else:
+        adata = anndata.read_h5ad(table.loc[0, "path"])
+        counts = adata.layers["counts"].astype("float32")
+        adata = anndata.AnnData(counts, obs=adata.obs, var=adata.var)
+        spoil(adata)
+        adata.write_h5ad(bad)
+    table.loc[0, "path"] = str(bad)
+    table.to_csv(tmp_path / "bad.csv", index=False)
+    with pytest.raises(InputError, match=message):
+        reproduce(copy_of(samples=tmp_path / "bad.csv"))
+    after = promised(settings.out) | {"run.json": (settings.out / "run.json").read_bytes()}
+    assert after == before
+    # and the folder still knows the study it was made from
+    again = reproduce(saved_settings(settings.out, jobs=1))
+    assert promised(settings.out) == promised(again.context.settings.out)
+    assert {s.name for s in again.steps if not s.skipped} <= {"samples"}
+
+
+def test_caches_of_compilers_are_no_code(tmp_path):
+    from cartscope.study._state import _code_digest
+
+    before = _code_digest("cartscope.study.steps.qc")
+    cache = Path(cartscope.__file__).parent / "pp" / "__pycache__" / "made-by-a-test.nbi"
+    cache.parent.mkdir(exist_ok=True)
+    cache.write_bytes(b"compiled")
+    try:
+        _code_digest.cache_clear()
+        assert _code_digest("cartscope.study.steps.qc") == before
+    finally:
+        cache.unlink()
+
+
+def test_a_cohort_without_a_car_still_reaches_the_report(study_dir, quick_manifests, tmp_path):
+    table = pd.read_csv(study_dir / "samples.csv").drop(columns="car_features")
+    table["path"] = [str(study_dir / p) for p in table["path"]]
+    own = tmp_path / "no-car.csv"
+    table.to_csv(own, index=False)
+    settings = Settings(
+        data=str(study_dir), samples=own, out=tmp_path / "o", manifests=quick_manifests
+    )
+    run = reproduce(settings)
+    assert any("no CAR feature was found in any library" in line for line in closing_lines(run))
+    calls = run.context.read_table("tables/car_calls.csv")
+    assert (calls["reason"] == "no CAR feature named").all()
+    assert calls["positive_share"].isna().all()
+    cycling = run.context.read_table("tables/cycling.csv")
+    assert cycling["reason"].str.startswith("too few cells: none in the group").all()
+
+
+def test_a_single_small_sample_reaches_the_report(study_dir, quick_manifests, tmp_path):
+    table = pd.read_csv(study_dir / "samples.csv")[["sample_id", "path", "patient"]].head(1)
+    table["path"] = [str(study_dir / p) for p in table["path"]]
+    own = tmp_path / "one.csv"
+    table.to_csv(own, index=False)
+    settings = Settings(
+        data=str(study_dir), samples=own, out=tmp_path / "o", manifests=quick_manifests
+    )
+    run = reproduce(settings)
+    claims = run.context.read_table("claims.csv")
+    # a stranger's sample neither supports nor refutes the paper
+    assert set(claims["verdict"]) == {"not testable"}
+
+
+@pytest.mark.parametrize("kind", ["manifest", "label"])
+def test_a_misspelt_name_is_refused_before_anything_runs(study_dir, tmp_path, kind):
+    options = {}
+    if kind == "manifest":
+        (tmp_path / "contrast.toml").write_text("", "utf-8")
+        options["manifests"], message = tmp_path, "Did you mean 'contrasts.toml'"
+    else:
+        (tmp_path / "labels.csv").write_text("cell,cell_type\na,Wombat\n", "utf-8")
+        options["labels"], message = tmp_path / "labels.csv", "cell_type is 'Wombat'"
+    with pytest.raises(InputError, match=re.escape(message)):
+        reproduce(Settings(data=str(study_dir), out=tmp_path / "o", **options))
+    assert not (tmp_path / "o" / "tables").exists()
 
 
 def test_without_grades_the_rest_still_runs(study_dir, quick_manifests, tmp_path):
@@ -229,7 +328,7 @@ def test_no_run_to_go_on_from(tmp_path):
 
 
 def test_wanted_steps_bring_what_they_need():
-    assert [s.name for s in wanted_steps(["contrasts"])] == ["source", "samples", "contrasts"]
+    assert [s.name for s in wanted_steps(["ingest"])] == ["source", "samples", "ingest"]
     with pytest.raises(InputError, match=r"step is 'contrast'.* Did you mean 'contrasts'"):
         wanted_steps(["contrast"])
 
@@ -253,8 +352,6 @@ def test_wanted_steps_bring_what_they_need():
     ],
 )
 def test_impossible_options_are_named(tmp_path, options, message):
-    from pathlib import Path
-
     paths = {k: Path(v) for k, v in options.items() if k in ("grades", "manifests", "clinical")}
     with pytest.raises(InputError, match=re.escape(message)):
         reproduce(Settings(out=tmp_path / "o", **{**options, **paths}))

@@ -67,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     0 if all went well, 1 for an input that cannot be used, 2 for wrong usage.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in given
+    arguments = [a for a in given if a != "--debug"]
     command = typer.main.get_command(app)
     try:
         status = command.main(args=arguments, prog_name="cartscope", standalone_mode=False)
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped; run the same command again to go on from here", file=sys.stderr)
         return 130
     except (CartscopeError, OSError, MemoryError) as error:
-        if "--debug" in arguments:
+        if debug:
             raise
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 1

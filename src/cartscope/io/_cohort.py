@@ -97,7 +97,7 @@ def read_cohort(
     else:
         table = read_samples(samples)
     asked = [
-        check_car_names(own.replace(",", " ").split()) or default
+        check_car_names(own.replace(",", " ").replace(";", " ").split()) or default
         for own in table.get("car_features", pd.Series("", index=table.index))
     ]
     every = check_car_names(name for names in asked for name in names)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cartscope.study._run import Run
 
 SETTINGS = "work/settings.json"
+SAMPLES = "tables/samples.csv"  # there once the cohort has been read
 _PATHS = ("out", "geo_dir", "samples", "grades", "clinical", "labels", "manifests")
 
 
@@ -77,9 +78,10 @@ def closing_lines(run: Run) -> list[str]:
         lines.append(f"{len(ran)} steps run, {len(run.steps) - len(ran)} up to date")
     else:
         lines.append(f"everything in {ctx.settings.out} is up to date")
-    samples = ctx.path("tables/samples.csv")
-    if samples.is_file():
+    if ctx.path(SAMPLES).is_file():
         lines += _without_grades(ctx)
+    if ctx.path("tables/car_calls.csv").is_file():
+        lines += _without_car(ctx)
     claims = ctx.path("claims.csv")
     if claims.is_file() and any(s.name == "claims" for s in run.steps):
         counts = ctx.read_table("claims.csv")["verdict"].value_counts()
@@ -91,8 +93,18 @@ def closing_lines(run: Run) -> list[str]:
     return lines
 
 
+def _without_car(ctx: Context) -> list[str]:
+    calls = ctx.read_table("tables/car_calls.csv")
+    if calls.empty or (calls["car_features"] != "").any():
+        return []
+    return [
+        "no CAR feature was found in any library, so every cell's CAR status is unknown; name it "
+        "with --car-feature or in the column car_features of samples.csv"
+    ]
+
+
 def _without_grades(ctx: Context) -> list[str]:
-    table = ctx.read_table("tables/samples.csv")
+    table = ctx.read_table(SAMPLES)
     grades = [c for c in ("crs_grade", "nt_grade") if c in table]
     known = table.loc[table[grades].notna().all(axis=1), "patient"] if len(grades) == 2 else []  # noqa: PLR2004
     missing = sorted(set(table["patient"]) - set(known))

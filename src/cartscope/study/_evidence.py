@@ -9,7 +9,7 @@ import pandas as pd
 from cartscope._schema import CLAIMS_DETAIL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
@@ -62,6 +62,27 @@ def rows_by_contrast(
                 found = [{"reason": reason}]
             rows += [CLAIMS_DETAIL.blank(**{**base, "feature": feature, **f}) for f in found]
     return pd.DataFrame(rows) if rows else CLAIMS_DETAIL.empty()
+
+
+def absent_study(ctx: Context, series: Iterable[str] = (), *, every: bool = False) -> str:
+    """Return why a claim about the study cannot be asked of these samples; empty if it can.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    series
+        Accessions the claim is about; all of the study's if none.
+    every
+        Whether each of them has to be there, not just one.
+    """
+    samples = ctx.read_table("tables/samples.csv")
+    there = set(samples["study"]) if "study" in samples else set()
+    wanted = list(series) or list(ctx.manifests.cohort.series)
+    missing = [name for name in wanted if name not in there]
+    if missing and (every or len(missing) == len(wanted)):
+        return f"no sample of {' and '.join(missing)} in this run"
+    return ""
 
 
 def feature_names(claim: Claim, evidence: Evidence) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def _draw(ctx: Context, spec: FigureSpec) -> None:
     from cartscope.study._simulated import MARK, is_simulated
 
     pdf, png, csv = figure_files(spec.id)
+    open_before = set(plt.get_fignums())
     with pl.style():
         try:
             figure, source = spec.draw(ctx)
@@ -72,7 +73,9 @@ def _draw(ctx: Context, spec: FigureSpec) -> None:
             with ctx.writing(png) as temporary:
                 figure.savefig(temporary, format="png")
         finally:
-            plt.close(figure)
+            # a panel that gave up half way has left its axes open
+            for number in set(plt.get_fignums()) - open_before:
+                plt.close(number)
     with ctx.writing(csv) as temporary:
         io.write_table(source, temporary)
 

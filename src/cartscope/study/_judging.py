@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cartscope.manifest import Claim
 
 _FLOOR_SLACK = 1 + 1e-9  # p and its floor are computed on different ways
+_WHOLE = 10  # from here on a whole number is a count
 SIGNS = {"up": 1.0, "down": -1.0}
 
 
@@ -116,10 +117,15 @@ def effects(detail: pd.DataFrame, *, most: int = 6) -> str:
         How many are spelt.
     """
     known = detail[np.isfinite(detail["effect"])]
-    words = [f"{r.feature} {r.effect:.3g}" for r in known.head(most).itertuples()]
+    words = [f"{r.feature} {_number(r.effect)}" for r in known.head(most).itertuples()]
     if len(known) > most:
         words.append(f"and {len(known) - most} more")
     return "; ".join(words)
+
+
+def _number(value: float) -> str:
+    whole = value == round(value) and abs(value) >= _WHOLE
+    return f"{value:,.0f}" if whole else f"{value:.3g}"
 
 
 def summary(reason: str, verdicts: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cartscope import manifest as m
+from cartscope._check import one_of
 from cartscope._errors import ManifestError
 
 if TYPE_CHECKING:
@@ -36,6 +37,20 @@ class Manifests:
             msg = f"{name}: no such manifest in {self.folder or m.manifest_dir()}."
             raise ManifestError(msg)
         return shipped
+
+    def check(self) -> None:
+        """Read every manifest, so that a mistake is found before anything is computed."""
+        if self.folder is not None:
+            shipped = m.manifest_dir()
+            known = sorted(p.relative_to(shipped).as_posix() for p in shipped.rglob("*.*"))
+            for path in sorted(p for p in self.folder.rglob("*") if p.is_file()):
+                one_of(
+                    path.relative_to(self.folder).as_posix(), known, name=f"{self.folder}: manifest"
+                )
+        for name in ("published", "recommended"):
+            self.preset(name)
+        _ = self.cohort, self.annotation, self.contrasts, self.claims, self.rules
+        _ = self.series, self.ligand_receptor
 
     def bytes_of(self, names: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of manifests, folders included, by name.

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cartscope import _keys as k
 from cartscope._schema import PATIENT_SHARES
-from cartscope.study._groups import in_population
+from cartscope.study._groups import GROUP, REFERENCE, in_population
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,6 +44,19 @@ def cells_of(adata: AnnData, s: Split, population: Population | None) -> AnnData
     obs = adata.obs[chosen].copy()
     obs[SIDE] = pd.Categorical(side[chosen])
     return anndata.AnnData(obs=obs)
+
+
+def lacking(cells: AnnData) -> str:
+    """Return why the cells of a contrast cannot be compared; empty if they can.
+
+    Parameters
+    ----------
+    cells
+        From :func:`cells_of`.
+    """
+    there = set(cells.obs[SIDE].astype(str))
+    empty = [side for side in (GROUP, REFERENCE) if side not in there]
+    return f"too few cells: none in the {' and the '.join(empty)}" if empty else ""
 
 
 def patient_shares(

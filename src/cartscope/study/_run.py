@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from cartscope._check import one_of
-from cartscope.study._closing import save_settings
+from cartscope.study._closing import SAMPLES, save_settings
 from cartscope.study._context import Context
 from cartscope.study._registry import all_steps
 from cartscope.study._run_record import write_record
@@ -76,6 +76,7 @@ def reproduce(
 
     tell = notify or (lambda _event, _step: None)
     ctx = Context(settings)
+    ctx.manifests.check()
     state = State(ctx)
     run = Run(ctx)
     started, finished = datetime.now(UTC), False
@@ -92,12 +93,14 @@ def reproduce(
             with threadpool_limits(limits=1, user_api="blas"):
                 step.run(ctx)
             state.record(step, fingerprint)
-            save_settings(ctx)
+            if SAMPLES in step.makes:
+                save_settings(ctx)
             seconds = time.perf_counter() - start
             run.steps.append(
                 StepRecord(step.name, skipped=False, seconds=seconds, peak_gb=_peak_gb())
             )
             tell("finished", step)
+        save_settings(ctx)
         finished = True
     finally:
         if any(not s.skipped for s in run.steps):

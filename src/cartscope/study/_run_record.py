@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cartscope.study._run import Run
 
 RECORD = "run.json"
+UNFINISHED = "work/run.json"  # a stopped run leaves the record of the last whole one alone
 
 
 def write_record(run: Run, *, started: datetime, finished: bool) -> None:
@@ -42,5 +43,5 @@ def write_record(run: Run, *, started: datetime, finished: bool) -> None:
         "peak_gb": round(max((s.peak_gb for s in run.steps), default=0.0), 3),
         "steps": [asdict(s) for s in run.steps],
     }
-    with run.context.writing(RECORD) as temporary:
+    with run.context.writing(RECORD if finished else UNFINISHED) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")

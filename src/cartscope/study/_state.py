@@ -103,17 +103,18 @@ def _code_digest(module: str) -> str:
     package = Path(cartscope.__file__).parent
     files = [p for p in package.glob("_*.py") if p.name != "__init__.py"]
     for room in _METHODS:
-        files += [p for p in (package / room).rglob("*") if p.is_file() and p.suffix != ".pyc"]
+        files += (package / room).rglob("*")
     files += list((package / "study").glob("_*.py"))
     if ".figures." in module:
         files += list((package / "pl").rglob("*.py"))
     if module.endswith((".claims", ".report")):
         for folder in ("evidence", "judges", "report"):
-            files += [p for p in (package / "study" / folder).rglob("*") if p.suffix != ".pyc"]
+            files += (package / "study" / folder).rglob("*")
     parts = module.split(".")[1:]
     if parts:
         files.append(package.joinpath(*parts).with_suffix(".py"))
     total = hashlib.sha256(cartscope.__version__.encode())
-    for file in sorted(f for f in files if f.is_file()):
+    # compilers keep their caches beside the code, and a run fills them
+    for file in sorted(f for f in files if f.is_file() and "__pycache__" not in f.parts):
         total.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
     return total.hexdigest()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cartscope._schema import CLAIMS_DETAIL
+from cartscope.study._evidence import absent_study
 from cartscope.study._model import EvidenceReader
 
 if TYPE_CHECKING:
@@ -24,17 +25,19 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
     qc = qc[qc["timepoint"].isin([t for t in _PUBLISHED_TIMEPOINT.values() if t])]
     if "study" in evidence.where and "study" in samples:
         qc = qc[qc["sample"].map(samples["study"]).isin(evidence.where["study"])]
+    absent = absent_study(ctx, evidence.where.get("study", ()), every=True)
     tolerance = evidence.tolerance or 0.0
     out = []
     for name, published in claim.published.items():
         timepoint = _PUBLISHED_TIMEPOINT[name]
         chosen = qc if timepoint is None else qc[qc["timepoint"] == timepoint]
-        n = float(chosen["n_kept"].sum()) if len(chosen) else float("nan")
+        reason = absent or ("" if len(chosen) else "no such sample in this run")
+        n = float("nan") if reason else float(chosen["n_kept"].sum())
         row = CLAIMS_DETAIL.blank(
             id=claim.id,
             feature=name,
             effect=n,
-            reason="" if len(chosen) else "no such sample in this run",
+            reason=reason,
         )
         low, high = published * (1 - tolerance), published * (1 + tolerance)
         out.append({**row, "low": low, "high": high})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cartscope._schema import CLAIMS_DETAIL
+from cartscope.study._evidence import absent_study
 from cartscope.study._model import EvidenceReader
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
     sums = sums[sums["n_cells"] >= _MIN_CELLS]
     means = sums["total"] / sums["n_cells"]
     set(means.index.get_level_values(0))
+    absent = absent_study(ctx)
     out = []
     for feature in evidence.features or dict.fromkeys(claim.features, ""):
         gene = evidence.features.get(feature) or feature
@@ -37,7 +39,9 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
         )
         named = here[here.index.isin(evidence.populations)]
         others = here[~here.index.isin(evidence.populations)]
-        if named.empty or others.empty:
+        if absent:
+            row["reason"] = absent
+        elif named.empty or others.empty:
             row["reason"] = f"{gene}: no {by} with at least {_MIN_CELLS} cells to compare"
         else:
             row["effect"] = float(named.max() - others.max())

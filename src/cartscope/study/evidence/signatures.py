@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cartscope._schema import CLAIMS_DETAIL
-from cartscope.study._evidence import feature_names
+from cartscope.study._evidence import absent_study, feature_names
 from cartscope.study._model import EvidenceReader
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
     for column, values in evidence.where.items():
         table = table[table[column].isin(values)]
     table = table[table["cell_type"] != "unassigned"]
+    absent = absent_study(ctx)
     out = []
     for feature in feature_names(claim, evidence):
         here = table[table["signature"] == evidence.features.get(feature, feature)]
@@ -32,7 +33,9 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
         named = means[means.index.isin(evidence.populations)]
         others = means[~means.index.isin(evidence.populations)]
         row = CLAIMS_DETAIL.blank(id=claim.id, feature=feature, expected="up", effect=float("nan"))
-        if named.empty or others.empty:
+        if absent:
+            row["reason"] = absent
+        elif named.empty or others.empty:
             row["reason"] = f"no two cell types with at least {_MIN_CELLS} cells to compare"
         else:
             row["effect"] = float(named.max() - others.max())

@@ -8,7 +8,13 @@ import numpy as np
 
 from cartscope.study._judging import SIGNS, judgement
 from cartscope.study._model import Judge
-from cartscope.study._verdicts import DIRECTION_ONLY, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
+from cartscope.study._verdicts import (
+    DIRECTION_ONLY,
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    REPRODUCED,
+    UNINFORMATIVE,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +32,9 @@ def judge(claim: Claim, detail: pd.DataFrame) -> Judgement:
     held = counted.count(REPRODUCED)
     if held == len(counted):
         verdict, reason = REPRODUCED, f"within the stated range for {held} of {held}"
+    elif UNINFORMATIVE in counted and NOT_REPRODUCED not in counted:
+        verdict = UNINFORMATIVE
+        reason = f"{counted.count(UNINFORMATIVE)} of {len(counted)} intervals cover both signs"
     elif NOT_REPRODUCED not in counted:
         verdict = DIRECTION_ONLY
         reason = f"all signs agree; within the stated range for {held} of {len(counted)}"
@@ -52,6 +61,8 @@ def judge_row(row: pd.Series) -> tuple[str, str]:
     if sign is not None and np.sign(row["effect"]) == sign:
         text = f"outside {low:.3g} to {high:.3g}" if np.isfinite(low) else "no published number"
         return DIRECTION_ONLY, f"the sign agrees; {text}"
+    if row["ci_low"] < 0 < row["ci_high"]:
+        return UNINFORMATIVE, f"{row['effect']:.3g}, and the interval covers both signs"
     return NOT_REPRODUCED, f"{row['effect']:.3g}, expected {row['expected'] or 'another value'}"
 
 

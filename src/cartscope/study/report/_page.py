@@ -10,6 +10,7 @@ from cartscope import __version__
 from cartscope.study._figures import figure_files
 from cartscope.study._registry import all_figures
 from cartscope.study._simulated import is_simulated
+from cartscope.study.report import _cohort
 from cartscope.study.report import _sections as sections
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def _content(ctx: Context) -> dict[str, Any]:
         "n_cells": int(qc["n_kept"].sum()),
         "n_read": int(qc["n_cells"].sum()),
         "verdicts": claims["verdict"].value_counts().to_dict(),
-        "cohort": sections.cohort_table(ctx),
-        "treatment": sections.treatment_table(ctx),
-        "contrasts": sections.contrast_table(ctx),
+        "cohort": _cohort.cohort_table(ctx),
+        "treatment": _cohort.treatment_table(ctx),
+        "contrasts": _cohort.contrast_table(ctx),
         "estimability": sections.estimability_table(ctx),
         "engines": sections.engine_table(ctx),
         "qc": sections.qc_table(ctx),

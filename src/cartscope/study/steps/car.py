@@ -10,6 +10,8 @@ from cartscope.study._context import cell_artifact
 from cartscope.study._model import Step
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cartscope.study._context import Context
 
 
@@ -27,13 +29,26 @@ def run(ctx: Context) -> None:
         tl.car_status(adata, features=features, rule=ctx.preset.cells.car.value, settings=settings)
         table = tl.car_audit(adata, settings=settings)
     table["car_features"] = table["sample"].map(lambda s: " ".join(features.get(s, ())))
+    table = _say_what_is_missing(ctx, table)
     ctx.write_table("tables/car_calls.csv", table)
+
+
+def _say_what_is_missing(ctx: Context, table: pd.DataFrame) -> pd.DataFrame:
+    samples = ctx.read_table("tables/samples.csv").set_index("sample_id")
+    if "car_features" not in samples:
+        samples["car_features"] = ""
+    without = table["car_features"] == ""
+    asked = table["sample"].map(samples["car_features"])
+    said = asked.map(lambda a: f"its reference has none of {a}" if a else "no CAR feature named")
+    table.loc[without, "reason"] = said[without]
+    table.loc[without, "positive_share"] = float("nan")
+    return table
 
 
 STEP = Step(
     name="car",
     title="CAR status",
-    needs=(cell_artifact("annotate"),),
+    needs=(cell_artifact("annotate"), "tables/samples.csv"),
     makes=(cell_artifact("car"), "tables/car_calls.csv"),
     params=("cells",),
     manifests=("annotation.toml", "cohort.toml"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cartscope import stats
 from cartscope._schema import CLAIMS, CLAIMS_DETAIL
 from cartscope.study._model import Judgement, Step
 from cartscope.study._planted import against_truth, planted_effect, read_planted
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
     from cartscope.manifest import Claim
     from cartscope.study._context import Context
 
-_NEEDS = {
-    "clinical": "needs the trial's patient table, which the authors give on request",
-    "geo+grades": "needs CRS and NT grades: --grades grades.csv",
-    "geo+response": "needs the response of each patient",
-}
+_CLINICAL = "needs the trial's patient table, which the authors give on request"
+_NO_TABLE = "no table of this version holds the quantity"
+_COLUMNS = {"geo+grades": "crs_grade", "geo+response": "response"}
 _INNER = ("excludes", "low", "high")
 
 
@@ -39,7 +38,7 @@ def run(ctx: Context) -> None:
         detail = _detail(ctx, claim)
         found = all_judges()[claim.kind].judge(claim, detail)
         if found.verdict == NOT_TESTABLE and not claim.evidence:
-            found = replace(found, reason=_NEEDS.get(claim.data, "no table holds the quantity yet"))
+            found = replace(found, reason=_missing(ctx, claim))
         if simulated:
             found = _on_simulated(claim, detail, found=found, planted=planted)
         elif claim.inconsistent and found.verdict != NOT_TESTABLE:
@@ -52,6 +51,17 @@ def run(ctx: Context) -> None:
     table = pd.concat([CLAIMS_DETAIL.empty(), *(d for d in details if len(d))], ignore_index=True)
     ctx.write_table("claims_detail.csv", table)
     ctx.write_table("claims.csv", pd.DataFrame(rows))
+
+
+def _missing(ctx: Context, claim: Claim) -> str:
+    """Return what stands between a claim without evidence and a verdict."""
+    if claim.data == "clinical":
+        return _CLINICAL
+    samples = ctx.read_table("tables/samples.csv")
+    column = _COLUMNS.get(claim.data)
+    if column and (column not in samples or samples[column].astype(str).isin(["", "nan"]).all()):
+        return f"needs {column.replace('_', ' ')} of the patients; {_NO_TABLE}"
+    return _NO_TABLE
 
 
 def _detail(ctx: Context, claim: Claim) -> pd.DataFrame:
@@ -102,12 +112,23 @@ def _row(
         n_group=int(detail["n_group"].max()) if len(detail) else 0,
         n_reference=int(detail["n_reference"].max()) if len(detail) else 0,
         min_p=detail["min_p"].min() if len(detail) else np.nan,
-        detectable_effect=np.nan,
-        influence="",
+        detectable_effect=_detectable(claim, detail),
+        influence="not computed",
         caveats="; ".join(c for c in caveats if c),
         verdict=found.verdict,
         reason=found.reason,
     )
+
+
+def _detectable(claim: Claim, detail: pd.DataFrame) -> float:
+    """Return the standardised effect found with 80% power, where a claim rests on rank tests."""
+    ranked = {"composition", "corrected", "cycling", "gene_set_scores", "ligrec"}
+    if not ranked & {e.table for e in claim.evidence} or not len(detail):
+        return float("nan")
+    n = int(detail["n_group"].max()), int(detail["n_reference"].max())
+    if min(n) < 1:
+        return float("nan")
+    return float(stats.detectable_effect(*n, alpha=claim.alpha))
 
 
 STEP = Step(

@@ -11,8 +11,8 @@ from cartscope._schema import COMPOSITION
 from cartscope.study._context import cell_artifact
 from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._model import Step
-from cartscope.study._patients import SIDE, cells_of, patient_shares
-from cartscope.study._rows import stack
+from cartscope.study._patients import SIDE, cells_of, lacking, patient_shares
+from cartscope.study._rows import not_tested, stack
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
@@ -30,6 +30,9 @@ def run(ctx: Context) -> None:
         if s.reason:
             continue
         cells = cells_of(adata, s, manifest.population[s.contrast.population])
+        if reason := lacking(cells):
+            tables.append(not_tested(COMPOSITION, s.contrast.id, reason=reason))
+            continue
         for parts in s.contrast.parts:
             tables.append(
                 tl.composition(

@@ -10,7 +10,7 @@ from cartscope._schema import CORRECTED
 from cartscope.study._context import cell_artifact
 from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._model import Step
-from cartscope.study._patients import SIDE, cells_of
+from cartscope.study._patients import SIDE, cells_of, lacking
 from cartscope.study._rows import not_tested, stack
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def _corrected(
     missed = here[here["sorted"].str.lower() != "true"].groupby("patient")["missed_share"].mean()
     sides = negative.obs.astype({k.obs.patient: str, SIDE: str}).drop_duplicates(k.obs.patient)
     levels = dict(zip(sides[k.obs.patient], sides[SIDE], strict=True))
-    if set(levels.values()) != {GROUP, REFERENCE}:
-        reason = "too few cells: no CAR- T cell in one of the groups"
+    if reason := lacking(negative):
         return [not_tested(CORRECTED, s.contrast.id, reason=reason)]
     out = []
     for shares in _shares(s.contrast, population.label):

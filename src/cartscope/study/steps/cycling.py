@@ -11,8 +11,8 @@ from cartscope._schema import CYCLING
 from cartscope.study._context import cell_artifact
 from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._model import Step
-from cartscope.study._patients import SIDE, cells_of, patient_shares
-from cartscope.study._rows import stack
+from cartscope.study._patients import SIDE, cells_of, lacking, patient_shares
+from cartscope.study._rows import not_tested, stack
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
@@ -31,6 +31,9 @@ def run(ctx: Context) -> None:
             continue
         population = manifest.population[s.contrast.population]
         cells = cells_of(adata, s, population)
+        if reason := lacking(cells):
+            tables.append(not_tested(CYCLING, s.contrast.id, reason=reason))
+            continue
         tables.append(
             tl.cycling(
                 cells,

@@ -15,17 +15,20 @@ if TYPE_CHECKING:
 def run(ctx: Context) -> None:
     """Append sample after sample; nothing is decoded twice."""
     adata = io.read_cohort(
-        ctx.read_table("tables/samples.csv"), base=read_source(ctx).root, n_jobs=ctx.jobs
+        ctx.read_table("work/samples.csv"), base=read_source(ctx).root, n_jobs=ctx.jobs
     )
     with ctx.writing("work/ingest.h5ad") as temporary:
         io.write_cells(adata, temporary)
+    # only now: a cohort that cannot be read must leave the tables of the last one alone
+    for name in ("samples", "not_used"):
+        ctx.write_table(f"tables/{name}.csv", ctx.read_table(f"work/{name}.csv"))
 
 
 STEP = Step(
     name="ingest",
     title="Read the count matrices",
-    needs=("tables/samples.csv",),
-    makes=("work/ingest.h5ad",),
+    needs=("work/samples.csv", "work/not_used.csv"),
+    makes=("work/ingest.h5ad", "tables/samples.csv", "tables/not_used.csv"),
     inputs=input_digests,
     run=run,
 )

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cartscope import _keys as k
 from cartscope import geo, io
+from cartscope._check import one_of
 from cartscope._errors import InputError
 from cartscope._schema import GEO_INDEX
 from cartscope.study._model import Step
@@ -33,6 +35,8 @@ def run(ctx: Context) -> None:
         table, left_out, base = found.samples, found.left_out, source.root
         _refuse_unplaced(left_out)
         table = mark_simulated(table, source.series_dirs(ctx.manifests.cohort.series))
+    if ctx.settings.labels is not None:
+        _check_labels(ctx)
     if ctx.settings.grades is not None:
         table = io.apply_grades(table, io.read_grades(ctx.settings.grades))
     elif source.grades is not None:
@@ -47,8 +51,15 @@ def run(ctx: Context) -> None:
         table = table.assign(car_features=" ".join(ctx.settings.car_features))
     # absolute paths would make two runs of the same data differ
     table = table.assign(path=[_relative(p, base, source.root) for p in table["path"]])
-    ctx.write_table("tables/samples.csv", table)
-    ctx.write_table("tables/not_used.csv", left_out)
+    ctx.write_table("work/samples.csv", table)
+    ctx.write_table("work/not_used.csv", left_out)
+
+
+def _check_labels(ctx: Context) -> None:
+    """Refuse labels that no population could ever match, before anything is computed."""
+    known = [*ctx.manifests.annotation.cell_type, k.UNASSIGNED]
+    for name in sorted(set(io.read_labels(ctx.settings.labels)[k.obs.cell_type].astype(str))):
+        one_of(name, known, name=f"{ctx.settings.labels}: cell_type")
 
 
 def _relative(path: str, base: Path, root: Path) -> str:
@@ -70,9 +81,9 @@ STEP = Step(
     name="samples",
     title="Place every library",
     needs=("work/source.json",),
-    makes=("tables/samples.csv", "tables/not_used.csv"),
+    makes=("work/samples.csv", "work/not_used.csv"),
     settings=("car_features",),
-    manifests=("cohort.toml", "GSE246490.toml", "GSE197268.toml"),
+    manifests=("cohort.toml", "GSE246490.toml", "GSE197268.toml", "annotation.toml"),
     inputs=input_digests,
     run=run,
 )
