@@ -35,7 +35,9 @@ class Study:
         with tarfile.open(self.suppl(accession) / f"{accession}_RAW.tar") as tar:
             return tar.getnames()
 
-    def library(self, accession: str, sample: str) -> tuple[sp.csr_matrix, list[str], list[str]]:
+    def read_library(
+        self, accession: str, sample: str
+    ) -> tuple[sp.csr_matrix, list[str], list[str]]:
         with tarfile.open(self.suppl(accession) / f"{accession}_RAW.tar") as tar:
             name = next(n for n in tar.getnames() if n.endswith(f"_{sample}.tar.gz"))
             packed = tar.extractfile(name).read()

@@ -77,7 +77,7 @@ def test_soft_holds_no_grade(study):
     [("GSE246490", "SIM-NoAnakinra-01-D7"), ("GSE197268", "Patient6-D7-CART")],
 )
 def test_a_library_is_what_the_truth_says(study, accession, sample):
-    counts, features, barcodes = study.library(accession, sample)
+    counts, features, barcodes = study.read_library(accession, sample)
     truth = study.cells.query("sample_id == @sample")
     assert list(truth["barcode"]) == barcodes == sorted(set(barcodes))
     assert counts.shape == (len(barcodes), 36_603) == (len(truth), len(features))
