@@ -32,6 +32,7 @@ from cartscope.study import Settings, all_figures, all_steps
 from cartscope.study._context import Context
 from cartscope.study._figures import figure_files, figure_step
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study._registry import annotating_before
 from cartscope.study.steps import contrasts as contrasts_step
 
 # patient: study, anakinra, CRS, NT; the paper's shape in small
@@ -281,7 +282,9 @@ def cells():
 @pytest.fixture(scope="module")
 def ctx(tmp_path_factory):
     """A run whose tables are made by hand; its contrasts are resolved by the real step."""
-    made = Context(Settings(out=tmp_path_factory.mktemp("figures")))
+    made = Context(
+        Settings(out=tmp_path_factory.mktemp("figures")), annotating_before=annotating_before
+    )
     table = samples()
     made.write_table("tables/samples.csv", table)
     made.write_table("tables/qc.csv", qc(table))
@@ -435,7 +438,7 @@ def test_a_panel_that_cannot_be_drawn_says_why_and_so_does_its_source(ctx):
 
 
 def test_real_data_are_not_marked(ctx, tmp_path):
-    real = Context(Settings(out=tmp_path))
+    real = Context(Settings(out=tmp_path), annotating_before=annotating_before)
     table = samples().drop(columns="simulated")
     real.write_table("tables/samples.csv", table)
     real.write_table("tables/qc.csv", qc(table))
@@ -448,7 +451,9 @@ def test_real_data_are_not_marked(ctx, tmp_path):
 @pytest.fixture(scope="module")
 def ungraded(ctx, tmp_path_factory):
     """The same run without a single grade: most contrasts cannot be tested."""
-    made = Context(Settings(out=tmp_path_factory.mktemp("ungraded")))
+    made = Context(
+        Settings(out=tmp_path_factory.mktemp("ungraded")), annotating_before=annotating_before
+    )
     table = samples(crs_grade=np.nan, nt_grade=np.nan)
     made.write_table("tables/samples.csv", table)
     made.write_table("tables/qc.csv", qc(table))
@@ -475,7 +480,7 @@ def test_without_grades_a_panel_says_what_is_missing(ungraded, panel):
 
 
 def test_a_reason_of_the_tables_is_passed_on(tmp_path):
-    made = Context(Settings(out=tmp_path))
+    made = Context(Settings(out=tmp_path), annotating_before=annotating_before)
     reason = "too few cells: fewer than 2 patients with 25 cells or more"
     row = DE.blank(contrast="ctl_anakinra_low_crs", reason=reason)
     row |= {"p_value": np.nan, "fdr": np.nan, "log2_fc": np.nan}
@@ -487,7 +492,9 @@ def test_a_reason_of_the_tables_is_passed_on(tmp_path):
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
     """Another cohort: libraries and patients, no study, time point, arm, grade or CAR."""
-    made = Context(Settings(out=tmp_path_factory.mktemp("bare")))
+    made = Context(
+        Settings(out=tmp_path_factory.mktemp("bare")), annotating_before=annotating_before
+    )
     table = pd.DataFrame({"sample_id": ["s1", "s2"], "path": "x.h5", "patient": ["p1", "p2"]})
     made.write_table("tables/samples.csv", table)
     made.write_table("tables/qc.csv", qc(table.assign(timepoint="")))

@@ -2,7 +2,8 @@
 
 from ._manifests import Manifests
 from ._registry import all_evidence, all_figures, all_judges, all_steps
-from ._run import Run, reproduce, wanted_steps
+from ._run import reproduce, wanted_steps
+from ._run_record import Run
 from ._settings import PAPER_CELLS, Settings
 
 __all__ = [

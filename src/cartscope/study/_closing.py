@@ -12,7 +12,7 @@ from cartscope.study._settings import Settings
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
-    from cartscope.study._run import Run
+    from cartscope.study._run_record import Run
 
 SETTINGS = "work/settings.json"
 SAMPLES = "tables/samples.csv"  # there once the cohort has been read

@@ -11,10 +11,9 @@ from cartscope._schema import SCHEMAS
 from cartscope.study import _files
 from cartscope.study._cells import CellStore
 from cartscope.study._manifests import Manifests
-from cartscope.study._registry import all_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -35,10 +34,15 @@ class Context:
     ----------
     settings
         What the user chose.
+    annotating_before
+        Name of a step -> the steps before it that annotate cells, in order.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, annotating_before: Callable[[str], list[str]]
+    ) -> None:
         self.settings = settings
+        self._annotating_before = annotating_before
         self.manifests = Manifests(settings.manifests)
         self.digests: dict[str, dict[str, Any]] = {}
         self._store = CellStore(self.path(CELLS), self.path(BASE))
@@ -129,7 +133,7 @@ class Context:
         exactly
             Whether additions of steps that ``step`` does not need may not be there.
         """
-        return self._store.load(_annotating_before(step), exactly=exactly)
+        return self._store.load(self._annotating_before(step), exactly=exactly)
 
     @contextmanager
     def annotating(self, step: str) -> Iterator[AnnData]:
@@ -140,7 +144,7 @@ class Context:
         step
             Name of the step.
         """
-        with self._store.annotating(step, _annotating_before(step)) as adata:
+        with self._store.annotating(step, self._annotating_before(step)) as adata:
             yield adata
 
     def forget_cells(self) -> None:
@@ -157,18 +161,3 @@ def cell_artifact(step: str) -> str:
         Name of the step.
     """
     return f"{CELLS}/{step}.h5ad"
-
-
-def _annotating_before(step: str) -> list[str]:
-    """Return the annotating steps that ``step`` needs, directly or not, in order."""
-    steps = all_steps()
-    maker = {artifact: s.name for s in steps.values() for artifact in s.makes}
-    wanted: set[str] = set()
-    todo = [step]
-    while todo:
-        for need in steps[todo.pop()].needs:
-            name = maker[need]
-            if name not in wanted:
-                wanted.add(name)
-                todo.append(name)
-    return [s for s in steps if s in wanted and cell_artifact(s) in steps[s].makes]

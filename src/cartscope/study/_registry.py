@@ -10,9 +10,12 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from cartscope._errors import ManifestError
+from cartscope.study._context import cell_artifact
 from cartscope.study._figures import figure_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cartscope.study._model import EvidenceReader, FigureSpec, Judge, Step
 
 
@@ -56,6 +59,38 @@ def all_steps() -> dict[str, Step]:
         msg = f"steps need each other in a circle: {error.args[1]}"
         raise ManifestError(msg) from error
     return {name: steps[name] for name in order}
+
+
+def with_needs(names: Iterable[str]) -> set[str]:
+    """Return the named steps and all that they need, directly or not.
+
+    Parameters
+    ----------
+    names
+        Names of steps.
+    """
+    steps = all_steps()
+    maker = {artifact: s.name for s in steps.values() for artifact in s.makes}
+    wanted: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in wanted:
+            wanted.add(name)
+            todo += [maker[need] for need in steps[name].needs]
+    return wanted
+
+
+def annotating_before(step: str) -> list[str]:
+    """Return the steps that annotate cells and that a step needs, directly or not, in order.
+
+    Parameters
+    ----------
+    step
+        Name of the step.
+    """
+    wanted = with_needs([step]) - {step}
+    return [n for n, s in all_steps().items() if n in wanted and cell_artifact(n) in s.makes]
 
 
 @cache

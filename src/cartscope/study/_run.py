@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from cartscope._check import one_of
 from cartscope.study._closing import SAMPLES, save_settings
 from cartscope.study._context import Context
-from cartscope.study._registry import all_steps
-from cartscope.study._run_record import write_record
+from cartscope.study._registry import all_steps, annotating_before, with_needs
+from cartscope.study._run_record import Run, StepRecord, write_record
 from cartscope.study._state import State
 
 if TYPE_CHECKING:
@@ -21,24 +20,6 @@ if TYPE_CHECKING:
     from cartscope.study._settings import Settings
 
 Event = Literal["skipped", "started", "finished"]
-
-
-@dataclass
-class StepRecord:
-    """What one step cost; outside the same-bytes promise."""
-
-    name: str
-    skipped: bool
-    seconds: float = 0.0
-    peak_gb: float = 0.0
-
-
-@dataclass
-class Run:
-    """A finished run."""
-
-    context: Context
-    steps: list[StepRecord] = field(default_factory=list)
 
 
 def reproduce(
@@ -75,7 +56,7 @@ def reproduce(
     from threadpoolctl import threadpool_limits
 
     tell = notify or (lambda _event, _step: None)
-    ctx = Context(settings)
+    ctx = Context(settings, annotating_before=annotating_before)
     ctx.manifests.check()
     state = State(ctx)
     run = Run(ctx)
@@ -119,14 +100,7 @@ def wanted_steps(only: Iterable[str] | None = None) -> list[Step]:
     steps = all_steps()
     if only is None:
         return list(steps.values())
-    maker = {artifact: s.name for s in steps.values() for artifact in s.makes}
-    wanted: set[str] = set()
-    todo = [one_of(name, list(steps), name="step") for name in only]
-    while todo:
-        name = todo.pop()
-        if name not in wanted:
-            wanted.add(name)
-            todo += [maker[need] for need in steps[name].needs]
+    wanted = with_needs(one_of(name, list(steps), name="step") for name in only)
     return [s for s in steps.values() if s.name in wanted]
 
 

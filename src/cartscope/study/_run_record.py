@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cartscope import __version__
 
 if TYPE_CHECKING:
-    from cartscope.study._run import Run
+    from cartscope.study._context import Context
 
 RECORD = "run.json"
 UNFINISHED = "work/run.json"  # a stopped run leaves the record of the last whole one alone
+
+
+@dataclass
+class StepRecord:
+    """What one step cost; outside the same-bytes promise."""
+
+    name: str
+    skipped: bool
+    seconds: float = 0.0
+    peak_gb: float = 0.0
+
+
+@dataclass
+class Run:
+    """A finished run."""
+
+    context: Context
+    steps: list[StepRecord] = field(default_factory=list)
 
 
 def write_record(run: Run, *, started: datetime, finished: bool) -> None:
