@@ -13,6 +13,7 @@ from cartscope.stats._mann_whitney import MannWhitney, mann_whitney
 from cartscope.stats._permute import Permutation, permute
 from cartscope.stats._power import detectable_effect, power
 from cartscope.stats._proportion_interval import Proportion, proportion_interval
+from cartscope.stats._relabel import Relabeled, relabel
 from cartscope.stats._signed_rank import SignedRank, signed_rank
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "benjamini_hochberg",
     "permute",
     "Permutation",
+    "relabel",
+    "Relabeled",
     "leave_one_out",
     "LeaveOneOut",
     "smallest_p",
