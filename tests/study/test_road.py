@@ -264,6 +264,25 @@ def test_a_cohort_without_a_car_still_reaches_the_report(study_dir, quick_manife
     assert cycling["reason"].str.startswith("too few cells: none in the group").all()
 
 
+def test_a_product_that_no_cell_has_is_unknown_in_its_own_libraries(study_dir, tmp_path):
+    table = pd.read_csv(study_dir / "samples.csv")
+    table["path"] = [str(study_dir / p) for p in table["path"]]
+    table.loc[0, "car_features"] = "Kymriah"
+    own = tmp_path / "two-products.csv"
+    table.to_csv(own, index=False)
+    run = reproduce(Settings(data=str(study_dir), samples=own, out=tmp_path / "o"), only=["car"])
+    calls = run.context.read_table("tables/car_calls.csv").set_index("sample")
+    kymriah = calls.loc[table.loc[0, "sample_id"]]
+    assert kymriah["n_unknown"] == kymriah["n_t_cells"] > 0
+    assert kymriah["reason"].startswith("Kymriah is among the genes but seen in no cell")
+    assert np.isnan(kymriah["positive_share"])
+    others = calls.drop(index=kymriah.name)
+    assert (others["n_positive"] > 0).all()
+    assert not others["reason"].str.contains("seen in no cell").any()
+    line = "Kymriah is seen in no cell, so the CAR status in 1 libraries is unknown"
+    assert any(line in said for said in closing_lines(run))
+
+
 def test_a_single_small_sample_reaches_the_report(study_dir, quick_manifests, tmp_path):
     table = pd.read_csv(study_dir / "samples.csv")[["sample_id", "path", "patient"]].head(1)
     table["path"] = [str(study_dir / p) for p in table["path"]]

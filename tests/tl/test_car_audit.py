@@ -7,7 +7,7 @@ import pytest
 import cartscope as cs
 from cartscope._errors import MissingKeyError
 from cartscope._schema import CAR_CALLS
-from cartscope.tl._car_audit import share_interval
+from cartscope.tl._car_interval import share_interval
 
 
 @pytest.fixture(params=["published", "recommended"])
@@ -95,3 +95,28 @@ def test_input_is_left_alone(audited):
     before = cells.obs.copy()
     cs.tl.car_audit(cells)
     pd.testing.assert_frame_equal(cells.obs, before)
+
+
+def test_both_rules_are_counted_whichever_made_the_calls(cells):
+    columns = ["n_published", "n_recommended", "n_gained", "n_lost"]
+    tables, calls = {}, {}
+    for rule in ("published", "recommended"):
+        cs.tl.car_status(cells, features=["Yescarta"], rule=rule)
+        tables[rule] = cs.tl.car_audit(cells).set_index("sample")
+        calls[rule] = (cells.obs["car_status"] == "positive").to_numpy()
+        assert (tables[rule]["rule"] == rule).all()
+    ours = tables["recommended"]
+    pd.testing.assert_frame_equal(tables["published"][columns], ours[columns])
+    for rule, table in tables.items():
+        assert (table["n_positive"] == table[f"n_{rule}"]).all()
+    t = (cells.obs["cell_type"] == "T").to_numpy()
+    moved = {
+        "n_gained": t & calls["recommended"] & ~calls["published"],
+        "n_lost": t & calls["published"] & ~calls["recommended"],
+    }
+    for column, at in moved.items():
+        expected = pd.Series(at).groupby(cells.obs["sample"].to_numpy()).sum()
+        assert (ours[column] == expected[ours.index]).all()
+    assert ours["n_gained"].sum() > 0
+    np.testing.assert_allclose(ours["published_share"], ours["n_published"] / ours["n_t_cells"])
+    np.testing.assert_allclose(ours["recommended_share"], ours["n_recommended"] / ours["n_t_cells"])

@@ -277,3 +277,132 @@ def test_real_sorted_libraries_beat_one_umi_blind_to_the_gate(carpall):
         here = (carpall.obs["sample"] == sample).to_numpy()
         false = (carpall.obs["car_status"][here] == "positive").sum()
         assert false <= (one.obs["car_status"][here] == "positive").sum()
+
+
+def without_counts(cells):
+    out = cells.copy()
+    counts = out.layers["counts"].tolil()
+    counts[:, -1] = 0
+    out.layers["counts"] = counts.tocsr()
+    return out
+
+
+@pytest.mark.parametrize("rule", ["published", "recommended"])
+def test_a_car_that_no_cell_has_is_unknown_and_says_why(cells, rule, caplog):
+    """Zeros alone do not tell a sample without CAR T cells from a transcript not looked for."""
+    none = without_counts(cells)
+    with caplog.at_level("INFO", logger="cartscope.tl"):
+        cs.tl.car_status(none, features=["Yescarta"], rule=rule)
+    assert set(none.obs["car_status"]) == {"unknown"}
+    assert none.obs["car_probability"].isna().all()
+    note = none.uns["cartscope"]["car_status"]
+    assert (
+        note["reason"] == "the CAR features ['yescarta'] are seen in no cell, so none can be called"
+    )
+    assert note["unseen"] == ["yescarta"]
+    assert list(note["not_called"]) == ["blood", "none", "sorted"]
+    assert "CAR status of blood unknown: yescarta is among the genes but" in caplog.text
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+    table = cs.tl.car_audit(none)
+    assert table["reason"].str.contains("seen in no cell").all()
+    assert (table["n_unknown"] == table["n_t_cells"]).all()
+    assert table[["positive_share", "true_share", "published_share"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("rule", ["published", "recommended"])
+def test_before_the_infusion_a_car_that_no_cell_has_is_negative(cells, rule):
+    none = without_counts(cells)
+    none.obs.loc[none.obs["sample"] == "blood", "timepoint"] = "baseline"
+    settings = {"none_where": {"timepoint": ["baseline"]}}
+    cs.tl.car_status(none, features=["Yescarta"], rule=rule, settings=settings)
+    before = none.obs["timepoint"] == "baseline"
+    assert set(none.obs["car_status"][before]) == {"negative"}
+    assert (none.obs["car_probability"][before] == 0).all()
+    assert set(none.obs["car_status"][~before]) == {"unknown"}
+
+
+def two_products(cells, *, kymriah):
+    """Sample "none" had tisa-cel, of which the library holds ``kymriah`` or, if None, nothing."""
+    import anndata as ad
+    from scipy import sparse
+
+    out = cells.copy()
+    if kymriah is not None:
+        value = sparse.csr_matrix(np.full((cells.n_obs, 1), kymriah, dtype=np.uint16))
+        value.eliminate_zeros()
+        more = ad.AnnData(
+            value.astype(np.float32),
+            obs=cells.obs[[]],
+            var=pd.DataFrame(index=["Kymriah"]),
+            layers={"counts": value},
+        )
+        obsm = dict(cells.obsm)
+        out = ad.concat([cells, more], axis=1, merge="first")
+        out.obs = cells.obs.copy()
+        out.obsm.update(obsm)
+    out.obs["product"] = np.where(out.obs["sample"] == "none", "tisa-cel", "axi-cel")
+    return out
+
+
+FEATURES = {"axi-cel": ["Yescarta"], "tisa-cel": ["Kymriah"]}
+
+
+@pytest.mark.parametrize("rule", ["published", "recommended"])
+@pytest.mark.parametrize(
+    ("kymriah", "why"), [(0, "seen in no cell"), (None, "['Kymriah'] is among")]
+)
+def test_a_product_that_no_cell_has_leaves_the_other_product_as_it_is(cells, rule, kymriah, why):
+    both = two_products(cells, kymriah=kymriah)
+    how = {"product_key": "product"}
+    cs.tl.car_status(both, features=FEATURES, rule=rule, settings=how)
+    tisa = (both.obs["product"] == "tisa-cel").to_numpy()
+    assert set(both.obs["car_status"][tisa]) == {"unknown"}
+    alone = both[~tisa].copy()
+    cs.tl.car_status(alone, features=FEATURES, rule=rule, settings=how)
+    assert list(alone.obs["car_status"]) == list(both.obs["car_status"][~tisa])
+    np.testing.assert_allclose(alone.obs["car_probability"], both.obs["car_probability"][~tisa])
+    note = both.uns["cartscope"]["car_status"]
+    assert note["reason"] == ""
+    assert list(note["not_called"]) == ["none"]
+    assert why in note["not_called_because"][0]
+    table = cs.tl.car_audit(both, settings=how).set_index("sample")
+    assert why in table.loc["none", "reason"]
+    assert np.isnan(table.loc["none", "positive_share"])
+    own = cs.tl.car_audit(alone, settings=how).set_index("sample")
+    pd.testing.assert_frame_equal(
+        table.loc[own.index].drop(columns="car_features"), own.drop(columns="car_features")
+    )
+
+
+def test_named_for_every_cell_the_car_that_is_seen_decides(cells):
+    both = two_products(cells, kymriah=0)
+    cs.tl.car_status(both, features=["Yescarta", "Kymriah"])
+    cs.tl.car_status(cells, features=["Yescarta"])
+    assert list(both.obs["car_status"]) == list(cells.obs["car_status"])
+    assert both.uns["cartscope"]["car_status"]["unseen"] == ["Kymriah"]
+
+
+@pytest.mark.parametrize("missing", [None, "", np.nan])
+def test_a_patient_of_unknown_product_may_have_any_car(cells, missing):
+    both = two_products(cells, kymriah=1)
+    both.obs["product"] = both.obs["product"].astype(object)
+    at = (both.obs["sample"] == "blood").to_numpy()
+    both.obs.loc[at, "product"] = missing
+    cs.tl.car_status(both, features=FEATURES, rule="published", settings={"product_key": "product"})
+    np.testing.assert_array_equal(
+        both.obs["car_counts"][at], both.obsm["car_counts"][at].sum(axis=1)
+    )
+
+
+def test_what_was_not_called_outlives_the_file(cells, tmp_path):
+    import anndata as ad
+
+    both = two_products(cells, kymriah=0)
+    how = {"product_key": "product"}
+    for name, adata in (("some", both), ("all", two_products(cells, kymriah=1))):
+        cs.tl.car_status(adata, features=FEATURES, settings=how)
+        adata.write_h5ad(tmp_path / f"{name}.h5ad")
+        back = ad.read_h5ad(tmp_path / f"{name}.h5ad")
+        pd.testing.assert_frame_equal(
+            cs.tl.car_audit(back, settings=how), cs.tl.car_audit(adata, settings=how)
+        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cartscope._errors import InputError
 from cartscope.study._settings import Settings
+from cartscope.tl._car_features import UNSEEN
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
@@ -95,11 +96,20 @@ def closing_lines(run: Run) -> list[str]:
 
 def _without_car(ctx: Context) -> list[str]:
     calls = ctx.read_table("tables/car_calls.csv")
-    if calls.empty or (calls["car_features"] != "").any():
+    if calls.empty:
         return []
+    if (calls["car_features"] == "").all():
+        return [
+            "no CAR feature was found in any library, so every cell's CAR status is unknown; name "
+            "it with --car-feature or in the column car_features of samples.csv"
+        ]
+    silent = calls[calls["reason"].str.contains(UNSEEN)]
+    if silent.empty:
+        return []
+    features = " ".join(sorted(set(" ".join(silent["car_features"]).split())))
     return [
-        "no CAR feature was found in any library, so every cell's CAR status is unknown; name it "
-        "with --car-feature or in the column car_features of samples.csv"
+        f"{features} is {UNSEEN}, so the CAR status in {len(silent)} libraries is unknown; "
+        "tables/car_calls.csv says which"
     ]
 
 

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize, minimize_scalar
 
 from cartscope import _check
 from cartscope import _keys as k
 from cartscope._schema import CAR_CALLS
-from cartscope.tl._car_model import LOG_SIZE, fit_car, log_nb
+from cartscope.tl._car_interval import share_interval
+from cartscope.tl._car_model import fit_car
+from cartscope.tl._car_rules import before_infusion, published, recommended
 from cartscope.tl._car_status import CarRule, settings_of
 
 if TYPE_CHECKING:
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
 
 MIN_DETECTED: Final = 20  # T cells with a CAR count below which nothing is estimated
 WIDEST: Final = 0.5  # an interval of the share wider than this says nothing
-LIKELIHOOD_DROP: Final = 1.92  # half the 95% quantile of chi-squared with 1 degree of freedom
 
 
 def car_audit(
     adata: AnnData, *, settings: CarRule | Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Tell, per sample, how well CAR T cells are found and how many are missed.
+    """Tell, per sample, how well CAR T cells are found, how many are missed and what the rule does.
 
     Sensitivity is the chance that a CAR T cell of the sample has a CAR count, given the depths of
     its T cells (each counted by its probability where there is one), by a negative binomial fitted
@@ -34,9 +34,10 @@ def car_audit(
     few detected cells for a rate of its own, it borrows that of the others. Beside it stands what
     the sample alone says: the 95% profile-likelihood interval of the share when rate and size are
     free, where the rise of detection with depth tells missed CAR T cells from T cells without a
-    CAR. Both assume that CAR
-    T cells are as deep as other T cells and that none has silenced the CAR; a purity of the sort
-    below 1 and a silent CAR look alike in counts.
+    CAR. Both assume that CAR T cells are as deep as other T cells and that none has silenced the
+    CAR; a purity of the sort below 1 and a silent CAR look alike in counts. Whichever rule made
+    the calls, the T cells that each of the two calls positive are counted, and those that the
+    choice between them moves.
 
     Parameters
     ----------
@@ -75,52 +76,97 @@ def car_audit(
         _check.require(adata, "obs", column, made_by=made_by)
     if not adata.n_obs:
         return CAR_CALLS.empty()
-    obs = adata.obs
-    types = obs[how.cell_type_key].astype(object)
-    samples = obs[how.sample_key].astype("category")
-    cells = pd.DataFrame(
-        {
-            "code": samples.cat.codes.to_numpy().astype(int),
-            "y": obs[k.obs.car_counts].to_numpy(),
-            "depth": np.asarray(_check.raw_counts(adata).sum(axis=1), dtype=float).ravel(),
-            "is_t": (types == "T").to_numpy(),
-            "control": types.isin(how.controls).to_numpy(),
-            "status": obs[k.obs.car_status].astype(object).to_numpy(),
-            "p": _probability(obs),
-        },
-        index=obs.index,
-    )
-    fit = fit_car(
-        cells["y"].to_numpy(),
-        cells["depth"].to_numpy(),
-        cells["code"].to_numpy(),
-        candidate=cells["is_t"].to_numpy(),
-        control=cells["control"].to_numpy(),
-    )
-    cells["undetected"] = fit.undetected
-    cells["ambient"] = fit.ambient[cells["code"]]
     note = adata.uns.get(k.uns.cartscope, {}).get("car_status", {})
-    enough = int((cells["is_t"] & (cells["y"] > 0)).sum()) >= MIN_DETECTED
+    because = dict(zip(note.get("not_called", ()), note.get("not_called_because", ()), strict=True))
+    cells = _cells(adata, how=how, silent=because)
+    samples = adata.obs[how.sample_key].astype("category").cat.categories
+    fit = _fit(cells)
+    enough = int((cells["is_t"] & cells["called"] & (cells["y"] > 0)).sum()) >= MIN_DETECTED
     rows = []
-    for code, name in enumerate(samples.cat.categories):
-        here = cells[cells["code"] == code]
-        if here.empty:
+    for code, name in enumerate(samples):
+        at = (cells["code"] == code).to_numpy()
+        if not at.any():
             continue
+        here = cells[at].assign(undetected=fit["undetected"][at], ambient=fit["ambient"][at])
         row = _counts(here)
-        first = obs.loc[here.index[0]]
+        first = adata.obs.loc[here.index[0]]
         row.update(
             sample=str(name),
             patient=_text(first, k.obs.patient),
             timepoint=_text(first, k.obs.timepoint),
             sorted=_text(first, k.obs.sorted).lower(),
             car_features=" ".join(str(f) for f in note.get("features", [])),
+            rule=str(note.get("rule", "")),
         )
-        if note.get("reason"):
-            row["reason"] = str(note["reason"])
+        reason = str(note.get("reason", "")) or str(because.get(str(name), ""))
+        if reason:
+            row.update(reason=reason, positive_share=np.nan)
         else:
+            row.update(_moved(here[here["is_t"]]))
             row.update(_estimates(here[here["is_t"]], enough=enough))
         rows.append(row)
     return CAR_CALLS.check(pd.DataFrame(rows))
+
+
+def _cells(adata: AnnData, *, how: CarRule, silent: Mapping[str, str]) -> pd.DataFrame:
+    """Return what the audit looks at of each cell, the calls of both rules among it."""
+    obs = adata.obs
+    types = obs[how.cell_type_key].astype(object)
+    counts = obs[k.obs.car_counts].to_numpy()
+    called = ~obs[how.sample_key].astype(str).isin(list(silent)).to_numpy()
+    before = before_infusion(obs, how)
+    note = adata.uns.get(k.uns.cartscope, {}).get("car_status", {})
+    ours = obs[k.obs.car_status].astype(object).to_numpy()
+    if note.get("rule") != "recommended" and not note.get("reason"):
+        ours = recommended(adata, counts, usable=called, before=before, how=how)[0]
+    return pd.DataFrame(
+        {
+            "code": obs[how.sample_key].astype("category").cat.codes.to_numpy().astype(int),
+            "y": counts,
+            "depth": np.asarray(_check.raw_counts(adata).sum(axis=1), dtype=float).ravel(),
+            "is_t": (types == "T").to_numpy(),
+            "control": types.isin(how.controls).to_numpy(),
+            "called": called,
+            "status": obs[k.obs.car_status].astype(object).to_numpy(),
+            "published": published(obs, counts, before=before, how=how)[0] == k.car.positive,
+            "recommended": ours == k.car.positive,
+            "p": _probability(obs),
+        },
+        index=obs.index,
+    )
+
+
+def _fit(cells: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the chance of no count and the ambient floor of every cell that could be called."""
+    out = {name: np.full(len(cells), np.nan) for name in ("undetected", "ambient")}
+    part = cells[cells["called"]]
+    if part.empty:
+        return out
+    _codes, code = np.unique(part["code"], return_inverse=True)
+    fit = fit_car(
+        part["y"].to_numpy(),
+        part["depth"].to_numpy(),
+        code,
+        candidate=part["is_t"].to_numpy(),
+        control=part["control"].to_numpy(),
+    )
+    at = cells["called"].to_numpy()
+    out["undetected"][at] = fit.undetected
+    out["ambient"][at] = fit.ambient[code]
+    return out
+
+
+def _moved(t: pd.DataFrame) -> dict[str, Any]:
+    """Return how many T cells either rule calls, and how many the choice of rule moves."""
+    one, ours = t["published"].to_numpy(), t["recommended"].to_numpy()
+    return {
+        "n_published": int(one.sum()),
+        "n_recommended": int(ours.sum()),
+        "published_share": float(one.mean()) if len(t) else np.nan,
+        "recommended_share": float(ours.mean()) if len(t) else np.nan,
+        "n_gained": int((ours & ~one).sum()),
+        "n_lost": int((one & ~ours).sum()),
+    }
 
 
 def _probability(obs: pd.DataFrame) -> np.ndarray:
@@ -193,51 +239,6 @@ def _estimates(t: pd.DataFrame, *, enough: bool) -> dict[str, Any]:
             out["missed_share"] = float((share * zero / (share * zero + 1 - share + 1e-12)).mean())
     out["reason"] = "; ".join(said)
     return out
-
-
-def share_interval(y: np.ndarray, depth: np.ndarray, *, ambient: np.ndarray) -> tuple[float, float]:
-    """Return the 95% profile-likelihood interval of the share of CAR T cells in one sample.
-
-    Parameters
-    ----------
-    y
-        CAR counts of the T cells.
-    depth
-        Total counts of the T cells.
-    ambient
-        Ambient CAR counts per count.
-    """
-    # cells of the same count and nearly the same depth stand for each other
-    key = np.column_stack([y, np.rint(np.log(np.maximum(depth, 1.0)) * 8)])
-    _, first, times = np.unique(key, axis=0, return_index=True, return_counts=True)
-    center = np.log(max(y.mean(), 0.1) / max(depth.mean(), 1.0))
-    y, depth, ambient = y[first], np.maximum(depth[first], 1.0), ambient[first]
-    quiet = log_nb(y, depth * ambient, 1e6)  # a size this large is Poisson
-
-    def profile(share: float) -> float:
-        def loss(v: np.ndarray) -> float:
-            loud = log_nb(y, depth * np.exp(v[0]), float(np.exp(v[1]))) + np.log(share)
-            rest = quiet + np.log1p(-min(share, 1 - 1e-9))
-            gap = (v[1] - LOG_SIZE[0]) / (2 * LOG_SIZE[1])  # half as sure as in the fit
-            return -float(times @ np.logaddexp(loud, rest)) + 0.5 * gap**2
-
-        start = np.array([center - np.log(share), LOG_SIZE[0]])
-        bounds = [(center - 3, center + 6), (-2.0, 5.0)]
-        return float(minimize(loss, start, method="L-BFGS-B", bounds=bounds).fun)
-
-    best = minimize_scalar(profile, bounds=(1e-3, 1.0), method="bounded", options={"xatol": 0.005})
-    limit = min(best.fun, profile(1.0)) + LIKELIHOOD_DROP
-    peak = 1.0 if profile(1.0) <= best.fun else float(best.x)
-    ends = []
-    for outside in (1e-3, 1.0):
-        inner, outer = peak, outside
-        if profile(outer) <= limit:
-            inner = outer
-        while abs(outer - inner) > 0.005:  # noqa: PLR2004
-            middle = 0.5 * (inner + outer)
-            inner, outer = (middle, outer) if profile(middle) <= limit else (inner, middle)
-        ends.append(float(inner))
-    return ends[0], ends[1]
 
 
 def _text(row: pd.Series, column: str) -> str:

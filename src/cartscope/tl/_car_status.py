@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,18 @@ import pandas as pd
 from cartscope import _check
 from cartscope import _keys as k
 from cartscope._errors import InputError
-from cartscope.tl._car_model import fit_car, local_features
+from cartscope.tl._car_features import UNSEEN, all_features, car_columns, own_car
+from cartscope.tl._car_rules import before_infusion, published, recommended
 from cartscope.tl._expression import columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from anndata import AnnData
 
+logger = logging.getLogger(__name__)
+
 RULES = ("published", "recommended")
-MIN_FOR_AXES = 50  # candidates below which the prior is a level per sample alone
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,17 @@ def car_status(
     of the transcriptionally similar T cells are CAR T cells. Whether the sample was sorted is not
     looked at, unless ``settings.sort_purity`` says what to expect of it. What no count can tell:
     zeros of a CAR T cell with silent CAR from those of a T cell without; the model extrapolates
-    from how detection falls with depth.
+    from how detection falls with depth. By either rule a cell is unknown if none of its CAR
+    features is among the genes or has a count in any cell of the data: zeros alone do not tell a
+    sample without CAR T cells from a transcript that was not looked for.
 
     Parameters
     ----------
     adata
         Cells x genes with the CAR among ``var_names``, in any case.
     features
-        Names of the CAR transcripts; or, per value of ``settings.product_key``, their names.
+        Names of the CAR transcripts; or, per value of ``settings.product_key``, their names. Where
+        that value is missing, a cell may have any of them.
     rule
         "recommended" or "published".
     settings
@@ -76,7 +83,8 @@ def car_status(
     -------
     None, or the copy. ``obs`` gets car_counts (UMI), car_status and car_probability;
     ``obsm["car_counts"]`` the counts per feature; ``uns["cartscope"]["car_status"]`` the rule, the
-    features found and, when nothing could be called, the reason.
+    features found and those of them without a count (``unseen``), the samples that could not be
+    called and why (``not_called``, ``not_called_because``) and, when none could be, the reason.
 
     Raises
     ------
@@ -98,31 +106,38 @@ def car_status(
     _check.one_of(rule, RULES, name="rule")
     how = settings_of(settings)
     _check.require(adata, "obs", how.sample_key, made_by="io.read_cohort")
-    names = list(dict.fromkeys(_all_features(features)))
+    names = all_features(features)
     found = car_columns(adata.var_names, names)
-    note: dict[str, Any] = {"rule": rule, "features": list(found), "reason": ""}
+    table = np.zeros((adata.n_obs, 0), dtype=np.int64)
     if found:
         table = columns(_check.raw_counts(adata), list(found.values())).astype(np.int64)
-    else:
-        table = np.zeros((adata.n_obs, 0), dtype=np.int64)
+    own = own_car(table, adata.obs, features, found=list(found), how=how)
+    note: dict[str, Any] = {"rule": rule, "features": list(found), "reason": ""}
+    if not found:
         note["reason"] = (
             f"none of the CAR features {names} is in adata.var_names; every cell is unknown"
         )
-    mine = _own(adata.obs, features, found=list(found), how=how)
-    counts = (table * mine).sum(axis=1)
-    usable = mine.any(axis=1)
-    before = _before_infusion(adata.obs, how)
-    if rule == "published" or not found:
-        status, probability = _published(adata.obs, counts, before=before, how=how)
+    elif not table.any():
+        note["reason"] = f"the CAR features {list(found)} are {UNSEEN}, so none can be called"
+    note["unseen"] = [name for name, has in zip(found, table.T, strict=True) if not has.any()]
+    note["not_called"] = np.array(list(own.reasons), dtype=object)
+    note["not_called_because"] = np.array(list(own.reasons.values()), dtype=object)
+    for sample, reason in own.reasons.items():
+        logger.info("CAR status of %s unknown: %s", sample, reason)
+    before = before_infusion(adata.obs, how)
+    if rule == "published" or not own.seen.any():
+        status, probability = published(adata.obs, own.counts, before=before, how=how)
     else:
         _check.require(adata, "obs", how.cell_type_key, made_by="tl.annotate")
-        status, probability, fit = _recommended(
-            adata, counts, usable=usable, before=before, how=how
+        status, probability, fit = recommended(
+            adata, own.counts, usable=own.seen, before=before, how=how
         )
         note.update(fit)
-    status[~usable] = k.car.unknown
-    probability[~usable] = np.nan
-    adata.obs[k.obs.car_counts] = counts
+    unknown = ~own.seen & ~(before & own.in_reference)
+    status[unknown], probability[unknown] = k.car.unknown, np.nan
+    quiet = ~own.seen & ~unknown  # the time alone says that these have none
+    status[quiet], probability[quiet] = k.car.negative, 0.0
+    adata.obs[k.obs.car_counts] = own.counts
     adata.obs[k.obs.car_status] = pd.Categorical(
         status, categories=[k.car.positive, k.car.negative, k.car.unknown]
     )
@@ -133,20 +148,6 @@ def car_status(
     ours["car_status"] = note
     adata.uns[k.uns.cartscope] = ours
     return adata if copy else None
-
-
-def car_columns(names: pd.Index, features: Sequence[str]) -> dict[str, int]:
-    """Return the column of each CAR feature that is there, by its name in ``names``.
-
-    Parameters
-    ----------
-    names
-        ``adata.var_names``.
-    features
-        Names looked for, in any case.
-    """
-    wanted = {feature.casefold() for feature in features}
-    return {name: i for i, name in enumerate(names) if str(name).casefold() in wanted}
 
 
 def settings_of(settings: CarRule | Mapping[str, Any] | None) -> CarRule:
@@ -166,120 +167,3 @@ def settings_of(settings: CarRule | Mapping[str, Any] | None) -> CarRule:
         msg = f"settings.sort_purity is {how.sort_purity}, but must be above 0 and below 1."
         raise InputError(msg)
     return how
-
-
-def _all_features(features: Sequence[str] | Mapping[str, Sequence[str]]) -> list[str]:
-    if isinstance(features, Mapping):
-        return [name for group in features.values() for name in group]
-    return [features] if isinstance(features, str) else list(features)
-
-
-def _own(obs: pd.DataFrame, features: Any, *, found: list[str], how: CarRule) -> np.ndarray:
-    """Return cells x features found: whether the cell can have it."""
-    mine = np.ones((len(obs), len(found)), dtype=bool)
-    if isinstance(features, Mapping) and how.product_key is not None:
-        if how.product_key not in obs:
-            msg = (
-                f"settings.product_key is {how.product_key!r}, which is not in adata.obs; "
-                f"it has {list(obs.columns)}."
-            )
-            raise InputError(msg)
-        product = obs[how.product_key].astype(object)
-        for j, name in enumerate(found):
-            holds = [
-                value
-                for value, group in features.items()
-                if name.casefold() in {feature.casefold() for feature in group}
-            ]
-            mine[:, j] = product.isin(holds).to_numpy()
-    return mine
-
-
-def _before_infusion(obs: pd.DataFrame, how: CarRule) -> np.ndarray:
-    out = np.zeros(len(obs), dtype=bool)
-    for column, values in (how.none_where or {}).items():
-        if column in obs:
-            out |= obs[column].isin(list(values)).to_numpy()
-    return out
-
-
-def _published(
-    obs: pd.DataFrame, counts: np.ndarray, *, before: np.ndarray, how: CarRule
-) -> tuple[np.ndarray, np.ndarray]:
-    positive = (counts >= 1) & ~before
-    is_sorted = _sorted(obs, how)
-    status = np.where(positive, k.car.positive, k.car.negative).astype(object)
-    status[is_sorted & ~positive & ~before] = k.car.unknown
-    return status, np.where(status == k.car.unknown, np.nan, positive.astype(float))
-
-
-def _sorted(obs: pd.DataFrame, how: CarRule) -> np.ndarray:
-    if how.sorted_key not in obs:
-        return np.zeros(len(obs), dtype=bool)
-    return (obs[how.sorted_key].astype(str).str.casefold() == "true").to_numpy()
-
-
-def _recommended(
-    adata: AnnData, counts: np.ndarray, *, usable: np.ndarray, before: np.ndarray, how: CarRule
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    types = adata.obs[how.cell_type_key].astype(object)
-    candidate = types.isin(["T", k.UNASSIGNED]).to_numpy() & ~before
-    control = types.isin(how.controls).to_numpy() | before
-    samples = adata.obs[how.sample_key].astype("category")
-    codes = samples.cat.codes.to_numpy().astype(int)
-    depth = np.asarray(_check.raw_counts(adata).sum(axis=1), dtype=float).ravel()
-    points = None
-    if how.use_rep is not None and how.use_rep in adata.obsm:
-        points = np.asarray(adata.obsm[how.use_rep], dtype=float)[:, : how.n_comps]
-    purity = np.full(len(samples.cat.categories), np.nan)
-    if how.sort_purity is not None:
-        purity[codes[_sorted(adata.obs, how)]] = how.sort_purity
-    probability = np.full(adata.n_obs, np.nan)
-    rows: list[dict[str, Any]] = []
-    for part in _parts(adata.obs, how.fit_key):
-        here = np.flatnonzero(part & usable)
-        if not len(here):
-            continue
-        found, codes_here = np.unique(codes[here], return_inverse=True)
-        among = candidate[here]
-        features = None
-        if points is not None and among.sum() > MIN_FOR_AXES:
-            features = local_features(points[here], codes_here, among=among, n_comps=how.n_axes)
-        fit = fit_car(
-            counts[here],
-            depth[here],
-            codes_here,
-            candidate=among,
-            control=control[here],
-            features=features,
-            expected=(purity[found], how.sort_purity_cells),
-        )
-        probability[here] = fit.probability
-        for j, code in enumerate(found):
-            rows.append(
-                {
-                    "sample": str(samples.cat.categories[code]),
-                    "rate": fit.rate[j],
-                    "size": fit.size,
-                    "ambient": fit.ambient[j],
-                    "share": fit.share[j],
-                }
-            )
-    probability[before & usable] = 0.0
-    status = np.full(adata.n_obs, k.car.unknown, dtype=object)
-    status[probability >= how.positive_above] = k.car.positive
-    status[probability < how.negative_below] = k.car.negative
-    columns_of = ("sample", "rate", "size", "ambient", "share")
-    note: dict[str, Any] = {}
-    if rows:
-        note = {name: np.array([row[name] for row in rows]) for name in columns_of}
-    note["sort_purity"] = np.nan if how.sort_purity is None else how.sort_purity
-    return status, probability, note
-
-
-def _parts(obs: pd.DataFrame, key: str | None) -> list[np.ndarray]:
-    """Return masks of the cells that are fitted together."""
-    if key is None or key not in obs:
-        return [np.ones(len(obs), dtype=bool)]
-    values = obs[key].astype(object).where(obs[key].notna(), "")
-    return [(values == value).to_numpy() for value in dict.fromkeys(values)]
