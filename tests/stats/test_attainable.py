@@ -83,3 +83,21 @@ def test_needed_number_is_strictly_below_alpha(floor, tests, alpha):
 def test_refusals(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("values", [range(10), [0, 0, 0, 0, 1, 2, 3, 4, 5, 6], [0, 1] * 5])
+@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.2])
+def test_attainable_level_is_how_often_all_relabellings_reject(values, alternative, alpha):
+    values = np.array(values, dtype=float)
+    p = []
+    for labels in stats.relabel(list("aaaabbbbbb")).labels:
+        x, y = values[labels == "a"], values[labels == "b"]
+        p.append(stats.mann_whitney(x, y, alternative=alternative).p_value)
+    found = stats.attainable_level(4, 6, alpha=alpha, alternative=alternative, pooled=values)
+    assert found == pytest.approx(np.mean(np.array(p) < alpha), abs=1e-12)
+
+
+def test_attainable_level_refuses_other_numbers_of_values():
+    with pytest.raises(InputError, match=r"give the n_x \+ n_y = 5 values"):
+        stats.attainable_level(2, 3, pooled=[1.0, 2.0])

@@ -10,6 +10,7 @@ import pytest
 
 from cartscope._errors import InputError
 from cartscope.manifest import manifest_dir, read_contrasts
+from cartscope.study import all_steps
 from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._in_memory import InMemory
 from cartscope.study._permuted import SAMPLES, permuted_sides, position, rerun, with_sides
@@ -127,14 +128,13 @@ def test_preset_values_can_be_changed_for_a_rerun_alone(context):
 
 def test_steps_that_write_files_cannot_be_run_in_memory(context):
     run = InMemory(context)
-    with pytest.raises(InputError, match="nothing but tables"):
-        run.run(["pseudobulk"])
-    with pytest.raises(InputError, match="nothing but tables"):
-        run.run(["annotate"])
-    with pytest.raises(InputError, match="no such steps"):
-        run.run(["sorcery"])
+    for name in ("pseudobulk", "annotate"):
+        with pytest.raises(InputError, match="nothing but tables"):
+            run.run([all_steps()[name]])
     with pytest.raises(InputError, match="no such contrasts"):
         InMemory(context, contrasts=["sorcery"])
+    with pytest.raises(InputError, match="step"):
+        rerun(context, "mono_crs_anakinra", {}, steps=["sorcery"])
 
 
 def test_position_counts_the_observed_one_once():

@@ -5,7 +5,12 @@ labels, leave-one-patient-out influence, and what a comparison of so few patient
 smallest attainable p and q, power and minimum detectable effect.
 """
 
-from cartscope.stats._attainable import n_at_floor_needed, smallest_p, smallest_q
+from cartscope.stats._attainable import (
+    attainable_level,
+    n_at_floor_needed,
+    smallest_p,
+    smallest_q,
+)
 from cartscope.stats._benjamini_hochberg import benjamini_hochberg
 from cartscope.stats._hodges_lehmann import ShiftEstimate, hodges_lehmann
 from cartscope.stats._leave_one_out import LeaveOneOut, leave_one_out
@@ -30,6 +35,7 @@ __all__ = [
     "LeaveOneOut",
     "smallest_p",
     "smallest_q",
+    "attainable_level",
     "n_at_floor_needed",
     "power",
     "detectable_effect",

@@ -63,17 +63,63 @@ def smallest_p(
     if pooled is None:
         ways = math.comb(first + second, first)
         return min(1.0, (2 if alternative == "two-sided" else 1) / ways)
-    values = observations(pooled, name="pooled")
-    refuse_nan(values, name="pooled")
-    if values.shape != (first + second,):
-        msg = f"pooled has shape {values.shape}; give the n_x + n_y = {first + second} values."
-        raise InputError(msg)
-    ranked = rank_rows(values[None, :])
-    ties = tie_sizes(ranked.starts[0], values.size)
-    ends = np.sort(ranked.ranks[0])
-    null = rank_sum_null(tuple(ties.tolist()), first)
+    ties, ends = _ties_and_ranks(pooled, first=first, second=second)
+    null = rank_sum_null(ties, first)
     extremes = np.array([ends[:first].sum(), ends[second:].sum()])
     return float(null.p_value(extremes, alternative).min())
+
+
+def attainable_level(
+    n_x: int,
+    n_y: int,
+    *,
+    alpha: float = 0.05,
+    alternative: Alternative = "two-sided",
+    pooled: ArrayLike | None = None,
+) -> float:
+    """Return how often the exact U test gives p < alpha where nothing differs.
+
+    Few patients have few p-values: this is the largest of them below alpha, the level that the
+    test really has.
+
+    Parameters
+    ----------
+    n_x
+        Observations in the first group.
+    n_y
+        Observations in the second group.
+    alpha
+        The level asked for.
+    alternative
+        Of the test.
+    pooled
+        The values of both groups together, in any order; without it no ties are supposed.
+
+    Returns
+    -------
+    A probability; 0 where the test can't reject at all.
+
+    Raises
+    ------
+    InputError
+        If a size isn't a whole number of at least 1, or ``pooled`` hasn't n_x + n_y values.
+
+    Examples
+    --------
+    >>> from cartscope.stats import attainable_level
+    >>> round(attainable_level(4, 6), 4), attainable_level(3, 3)
+    (0.0381, 0.0)
+    """
+    first, second = group_size(n_x, name="n_x"), group_size(n_y, name="n_y")
+    one_of(alternative, ALTERNATIVES, name="alternative")
+    level = fraction(alpha, name="alpha")
+    ties = (1,) * (first + second)
+    if pooled is not None:
+        ties, _ = _ties_and_ranks(pooled, first=first, second=second)
+    null = rank_sum_null(ties, first).null
+    sums = null.low + np.arange(null.cdf.size - 1)
+    p = null.p_value(sums[np.diff(null.cdf) > 0], alternative)
+    return float(p[p < level].max(initial=0.0))
 
 
 def smallest_q(min_p: float, family_size: int, *, n_at_floor: int = 1) -> float:
@@ -149,3 +195,17 @@ def _require_p(min_p: float) -> None:
     if not 0 <= min_p <= 1:
         msg = f"min_p is {min_p!r}; p-values lie between 0 and 1."
         raise InputError(msg)
+
+
+def _ties_and_ranks(
+    pooled: ArrayLike, *, first: int, second: int
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Return the sizes of groups of ties, and the doubled midranks in order."""
+    values = observations(pooled, name="pooled")
+    refuse_nan(values, name="pooled")
+    if values.shape != (first + second,):
+        msg = f"pooled has shape {values.shape}; give the n_x + n_y = {first + second} values."
+        raise InputError(msg)
+    ranked = rank_rows(values[None, :])
+    sizes = tie_sizes(ranked.starts[0], values.size)
+    return tuple(sizes.tolist()), np.sort(ranked.ranks[0])

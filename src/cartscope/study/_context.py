@@ -42,7 +42,7 @@ class Context:
         self, settings: Settings, *, annotating_before: Callable[[str], list[str]]
     ) -> None:
         self.settings = settings
-        self._annotating_before = annotating_before
+        self.annotating_before = annotating_before
         self.manifests = Manifests(settings.manifests)
         self.digests: dict[str, dict[str, Any]] = {}
         self._store = CellStore(self.path(CELLS), self.path(BASE))
@@ -133,7 +133,7 @@ class Context:
         exactly
             Whether additions of steps that ``step`` does not need may not be there.
         """
-        return self._store.load(self._annotating_before(step), exactly=exactly)
+        return self._store.load(self.annotating_before(step), exactly=exactly)
 
     @contextmanager
     def annotating(self, step: str) -> Iterator[AnnData]:
@@ -144,7 +144,7 @@ class Context:
         step
             Name of the step.
         """
-        with self._store.annotating(step, self._annotating_before(step)) as adata:
+        with self._store.annotating(step, self.annotating_before(step)) as adata:
             yield adata
 
     def forget_cells(self) -> None:

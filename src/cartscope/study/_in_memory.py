@@ -8,7 +8,6 @@ from cartscope._errors import InputError
 from cartscope._schema import SCHEMAS
 from cartscope.study._context import Context
 from cartscope.study._manifests import Manifests
-from cartscope.study._registry import all_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from cartscope.manifest import Contrasts, Preset
+    from cartscope.study._model import Step
 
 
 class InMemory(Context):
@@ -47,7 +47,7 @@ class InMemory(Context):
         preset: Mapping[str, Mapping[str, object]] | None = None,
         cells: AnnData | None = None,
     ) -> None:
-        super().__init__(base.settings)
+        super().__init__(base.settings, annotating_before=base.annotating_before)
         self.manifests = _Changed(
             base.manifests, None if contrasts is None else tuple(contrasts), preset or {}
         )
@@ -55,22 +55,16 @@ class InMemory(Context):
         self._cells = cells
         self.tables = dict(tables or {})
 
-    def run(self, steps: Iterable[str]) -> dict[str, pd.DataFrame]:
-        """Run steps in the order of the road; return every table written so far, by artifact.
+    def run(self, steps: Iterable[Step]) -> dict[str, pd.DataFrame]:
+        """Run steps, in this order; return every table given or written so far, by artifact.
 
         Parameters
         ----------
         steps
-            Their names.
+            Each after those whose tables it reads anew.
         """
-        wanted = set(steps)
-        every = all_steps()
-        if wanted - set(every):
-            msg = f"no such steps: {sorted(wanted - set(every))}; there are {list(every)}."
-            raise InputError(msg)
-        for name, step in every.items():
-            if name in wanted:
-                step.run(self)
+        for step in steps:
+            step.run(self)
         return dict(self.tables)
 
     def read_table(self, artifact: str) -> pd.DataFrame:
