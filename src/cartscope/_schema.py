@@ -18,7 +18,7 @@ from cartscope._schema_cells import (
     SAMPLES,
     SIGNATURES,
 )
-from cartscope._schema_claims import CLAIMS, CLAIMS_DETAIL
+from cartscope._schema_claims import CLAIMS, CLAIMS_DETAIL, SUPPLEMENT
 from cartscope._schema_columns import INTEGER, NUMBER, TEXT, TRUTH, Schema
 from cartscope._schema_patients import (
     COMPOSITION,
@@ -75,6 +75,7 @@ __all__ = [
     "LIGREC_INTERACTION",
     "CLAIMS",
     "CLAIMS_DETAIL",
+    "SUPPLEMENT",
     "SCHEMAS",
 ]
 
@@ -104,4 +105,5 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "gene_set_scores": GENE_SET_SCORES,
     "claims": CLAIMS,
     "claims_detail": CLAIMS_DETAIL,
+    "supplement": SUPPLEMENT,
 }

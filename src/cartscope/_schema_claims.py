@@ -1,8 +1,8 @@
-"""Column contracts of the claim ledger; import them from ``_schema``."""
+"""Column contracts of the claim ledger and the paper's tables; import them from ``_schema``."""
 
 from __future__ import annotations
 
-from cartscope._schema_columns import GROUPS, NUMBER, OF_CONTRAST, TEXT, Schema
+from cartscope._schema_columns import GROUPS, INTEGER, NUMBER, OF_CONTRAST, TEXT, Schema
 
 CLAIMS = Schema(
     "claims.csv",
@@ -23,6 +23,19 @@ CLAIMS = Schema(
         "caveats": (TEXT, "what limits the claim"),
         "verdict": (TEXT, "one of the ledger's verdicts"),
         "reason": (TEXT, "why this verdict"),
+    },
+)
+
+SUPPLEMENT = Schema(
+    "supplement.csv",
+    {
+        "table": (TEXT, "number in the paper's supplement"),
+        "says": (TEXT, "what the paper's text says it holds; empty: nothing"),
+        "file": (TEXT, "its counterpart of this run; empty: none"),
+        "n_rows": (INTEGER, "rows of the counterpart"),
+        "holds": (TEXT, "what the counterpart holds"),
+        "note": (TEXT, "how that differs from what the text says"),
+        "reason": (TEXT, "why there is no counterpart, or no row in it; empty where there is"),
     },
 )
 

@@ -54,6 +54,37 @@ def test_the_mark_is_on_the_figure_and_in_every_panel_but_no_scale():
     plt.close(figure)
 
 
+def test_a_footnote_fits_under_the_figure_and_shrinks_no_panel():
+    def drawn(text):
+        figure, ax = plt.subplots(figsize=(2.4, 2), layout="constrained")
+        ax.set_xlabel("cells")
+        if text:
+            pl.footnote(figure, text)
+            pl.stamp(figure, "SIMULATED")
+        figure.draw_without_rendering()
+        plt.close(figure)
+        return figure, ax
+
+    _, plain = drawn("")
+    words = "Exact two-sided Mann-Whitney U test, one value per patient; q over cell types. So rare"
+    figure, ax = drawn(words)
+    note, mark = figure.texts
+    assert note.get_text().replace("\n", " ") == words
+    box, page = note.get_window_extent(), figure.bbox
+    assert box.x1 <= page.x1
+    assert box.y0 >= page.y0
+    assert not box.overlaps(ax.get_tightbbox())
+    assert not mark.get_window_extent().overlaps(ax.get_tightbbox())
+    assert abs(ax.get_window_extent().height - plain.get_window_extent().height) < 2
+
+
+def test_a_footnote_leaves_a_figure_without_a_layout_its_size():
+    figure = plt.figure(figsize=(3, 2))
+    pl.footnote(figure, "no test")
+    assert tuple(figure.get_size_inches()) == (3, 2)
+    plt.close(figure)
+
+
 def test_the_mark_covers_no_title_and_shrinks_no_panel():
     def title_and_size(*, marked):
         figure, ax = plt.subplots(figsize=(3, 2), layout="constrained")

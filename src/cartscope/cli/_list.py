@@ -33,9 +33,11 @@ def steps() -> None:
 @list_app.command()
 def figures() -> None:
     """List the panels, in the order of the paper."""
-    from cartscope.study import all_figures
+    from cartscope.study import Manifests, all_figures
 
     _print_columns((f.id, f.title) for f in all_figures().values())
+    for left_out in Manifests().supplement.left_out:
+        print(f"not drawn: {', '.join(left_out.panels)}: {left_out.why}")
 
 
 @list_app.command()

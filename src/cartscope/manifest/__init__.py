@@ -14,6 +14,7 @@ from ._ligand_receptor import (
 )
 from ._preset import Preset, read_preset
 from ._rules import Rule, read_rules
+from ._supplement import Supplement, SupplementTable, read_supplement
 
 __all__ = [
     "Annotation",
@@ -33,6 +34,8 @@ __all__ = [
     "Population",
     "Preset",
     "Rule",
+    "Supplement",
+    "SupplementTable",
     "load_toml",
     "manifest_dir",
     "read_annotation",
@@ -44,4 +47,5 @@ __all__ = [
     "read_geo_series",
     "read_preset",
     "read_rules",
+    "read_supplement",
 ]

@@ -2,6 +2,7 @@
 
 from ._bars import bars, stacked_bars
 from ._dot_plot import dot_plot
+from ._footnote import footnote
 from ._labels import label_points
 from ._matrix import heatmap, presence_matrix
 from ._scatter import effect_scatter, volcano
@@ -22,6 +23,7 @@ __all__ = [
     "label_points",
     "style",
     "stamp",
+    "footnote",
     "colors",
     "PALETTE",
     "GREY",

@@ -19,6 +19,7 @@ _ANGLES: Final = np.deg2rad(np.arange(0, 360, 20))
 _GAP: Final = np.array([5.0, 1.0])  # pixels between two names
 _RIM: Final = 3.0  # pixels inside the frame
 _APART: Final = 4.0  # pixels between two names along an axis
+_MARKER: Final = 5.0  # pixels from a named point to the rim of its ring
 _LEADER: Final = 6  # points; a name farther from its point than this gets a line
 
 
@@ -80,6 +81,7 @@ def label_points(x: ArrayLike, y: ArrayLike, names: Sequence[str], *, ax: Axes) 
         cost += 20 * _inside(at, boxes)
         cost += np.linalg.norm(shifts, axis=1) / scale * 0.15
         cost += 6 * _crossings(at[i], boxes, placed)
+        cost += 6 * _run_over(at[i], boxes, at)
         best = int(np.argmin(cost))
         placed = np.vstack([placed, boxes[best]])
         texts[i].set_position(tuple(shifts[best] / scale))
@@ -154,6 +156,17 @@ def _crossings(point: np.ndarray, boxes: np.ndarray, placed: np.ndarray) -> np.n
     at = line[:, :, None, :]
     inside = ((at > placed[None, None, :, :2]) & (at < placed[None, None, :, 2:])).all(axis=3)
     return inside.any(axis=1).sum(axis=1)
+
+
+def _run_over(point: np.ndarray, boxes: np.ndarray, named: np.ndarray) -> np.ndarray:
+    """Count the other named points that a line from the point to each box would run over."""
+    others = named[np.linalg.norm(named - point, axis=1) > 2 * _MARKER]
+    way = np.clip(point, boxes[:, :2], boxes[:, 2:]) - point  # to the nearest edge of each box
+    to = others[None] - point
+    length = np.maximum((way**2).sum(axis=1), 1.0)
+    along = np.clip((to * way[:, None]).sum(axis=2) / length[:, None], 0, 1)
+    off = np.linalg.norm(to - along[:, :, None] * way[:, None], axis=2)
+    return (off < _MARKER).sum(axis=1)
 
 
 def _gap(point: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from cartscope.pl._footnote import add_band
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -115,17 +117,13 @@ def stamp(figure: Figure, text: str) -> None:
     >>> from matplotlib.figure import Figure
     >>> cs.pl.stamp(Figure(), "SIMULATED")
     """
-    width, height = figure.get_size_inches()
-    engine = figure.get_layout_engine()
-    if hasattr(engine, "get") and "rect" in engine.get():
-        # a band of its own above the panel, so that the mark covers no title
-        figure.set_size_inches(width, height + _BAND)
-        engine.set(rect=(0, 0, 1, height / (height + _BAND)))
+    # a band of its own above the panel, so that the mark covers no title
+    add_band(figure, above=_BAND)
     figure.text(
         0.995, 0.995, text, ha="right", va="top", fontsize=6.5, weight="bold", color="#8A2B06"
     ).set_in_layout(False)
     for ax in figure.axes:
-        if ax.get_label() != "<colorbar>":
+        if ax.axison and ax.get_label() != "<colorbar>":
             ax.text(
                 0.5,
                 0.5,

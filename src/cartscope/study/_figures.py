@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from cartscope.study._context import Context
 
 _SAMPLES = "tables/samples.csv"
+_DE_TESTS = {
+    "deseq2": "DESeq2, Wald test",
+    "limma_voom": "limma-voom, moderated t",
+    "wilcoxon": "exact rank test on log counts per million",
+}
 
 
 def figure_step(spec: FigureSpec) -> Step:
@@ -33,6 +38,7 @@ def figure_step(spec: FigureSpec) -> Step:
         title=f"Figure {spec.id}",
         needs=tuple(dict.fromkeys((*spec.needs, _SAMPLES))),
         makes=figure_files(spec.id),
+        params=("de",) if "{de}" in spec.note else (),
         manifests=("contrasts.toml", "claims.toml", "annotation.toml"),
         module=spec.module,
         run=run,
@@ -60,11 +66,14 @@ def _draw(ctx: Context, spec: FigureSpec) -> None:
     pdf, png, csv = figure_files(spec.id)
     open_before = set(plt.get_fignums())
     with pl.style():
+        note = spec.note.replace("{de}", _de_test(ctx))
         try:
             figure, source = spec.draw(ctx)
         except NotDrawable as answer:
-            figure, source = _say_why(spec, str(answer))
+            (figure, source), note = _say_why(spec, str(answer)), ""
         try:
+            if note:
+                pl.footnote(figure, note)
             if is_simulated(ctx):
                 pl.stamp(figure, MARK)
             with ctx.writing(pdf) as temporary:
@@ -78,6 +87,11 @@ def _draw(ctx: Context, spec: FigureSpec) -> None:
                 plt.close(number)
     with ctx.writing(csv) as temporary:
         io.write_table(source, temporary)
+
+
+def _de_test(ctx: Context) -> str:
+    engine = ctx.preset.values("de")["engine"]
+    return _DE_TESTS.get(engine, engine)
 
 
 def _say_why(spec: FigureSpec, reason: str) -> tuple[MplFigure, pd.DataFrame]:

@@ -50,7 +50,7 @@ class Manifests:
         for name in ("published", "recommended"):
             self.preset(name)
         _ = self.cohort, self.annotation, self.contrasts, self.claims, self.rules
-        _ = self.series, self.ligand_receptor
+        _ = self.series, self.ligand_receptor, self.supplement
 
     def bytes_of(self, names: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of manifests, folders included, by name.
@@ -103,6 +103,11 @@ class Manifests:
     def rules(self) -> tuple[m.Rule, ...]:
         """``biomarker_rules.toml``."""
         return m.read_rules(self.file("biomarker_rules.toml"))
+
+    @cached_property
+    def supplement(self) -> m.Supplement:
+        """``supplement.toml``."""
+        return m.read_supplement(self.file("supplement.toml"))
 
     def preset(self, name: str) -> m.Preset:
         """Return a preset by name.

@@ -44,7 +44,8 @@ class FigureSpec:
     """One published panel.
 
     ``draw`` returns the figure and its source data; it raises NotDrawable with the reason where
-    the data for the panel are not there.
+    the data for the panel are not there. ``note`` is written under the panel: the test, its unit
+    and what limits it; ``{de}`` stands for the preset's test of differential expression.
     """
 
     id: str
@@ -53,6 +54,7 @@ class FigureSpec:
     draw: Callable[[Context], tuple[MplFigure, pd.DataFrame]]
     claims: tuple[str, ...] = ()
     caption: str = ""
+    note: str = ""
     module: str = field(default="", compare=False)
 
 

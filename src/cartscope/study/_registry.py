@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -95,7 +96,7 @@ def annotating_before(step: str) -> list[str]:
 
 @cache
 def all_figures() -> dict[str, FigureSpec]:
-    """Return every figure by id, in the order of the paper."""
+    """Return every figure by id: the paper's panels in its order, then those of your own."""
     figures: dict[str, FigureSpec] = _collect("figures", "FIGURE", "id")
     return dict(sorted(figures.items(), key=lambda item: _panel_order(item[0])))
 
@@ -112,6 +113,8 @@ def all_judges() -> dict[str, Judge]:
     return _collect("judges", "JUDGE", "kind")
 
 
-def _panel_order(panel: str) -> tuple[bool, int, str]:
-    digits = "".join(c for c in panel if c.isdigit())
-    return (panel.upper().startswith("S"), int(digits or 0), panel)
+def _panel_order(panel: str) -> tuple[int, int, str]:
+    published = re.fullmatch(r"(S?)(\d+)\D*", panel)
+    if published is None:
+        return (2, 0, panel)
+    return (1 if published[1] else 0, int(published[2]), panel)

@@ -45,6 +45,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         ax.title.set_ha("left")
         ax.title.set_x(0)
         ax.margins(x=0.75)
+        ax.xaxis.set_major_formatter("{x:,.0f}")
     axes[-1, 0].set_xlabel(f"{WIDTH}, {int(counts['cells'].sum()):,} in all")
     return figure, counts
 

@@ -43,4 +43,5 @@ FIGURE = FigureSpec(
     claims=("cell-types-found",),
     caption="UMAP of the harmonised components of all cells that passed quality control; types by"
     " markers, numbers of cells in brackets. Distances between clusters mean little.",
+    note="UMAP of harmonised components; distances between clusters mean little. No test.",
 )

@@ -64,4 +64,6 @@ FIGURE = FigureSpec(
     "expression, grey: T cells of the other panels. CAR status is by detected CAR "
     "transcripts, so CAR\u2212 holds missed CAR T cells. Naive and TEMRA rest on gene "
     "counts, which do not tell CD45RA from CD45RO.",
+    note="UMAP of harmonised components. CAR− by detected transcripts: holds missed CAR T "
+    "cells. No test.",
 )

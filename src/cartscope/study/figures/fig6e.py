@@ -65,4 +65,6 @@ FIGURE = FigureSpec(
     " Benjamini-Hochberg q < 0.1. The p of a ranked list is a gene-permutation p: it "
     "ignores correlation between genes. The paper's library of T-cell pathways is not "
     "public: these are the sets of the preset.",
+    note="Colours: prerank, gene permutation: p ignores correlation between genes. Comparator "
+    "cohort.",
 )

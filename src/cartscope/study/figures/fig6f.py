@@ -67,4 +67,6 @@ FIGURE = FigureSpec(
     "gene's highest; area: share of cells with a count. All patients and CAR states "
     "together, populations of 20 cells or more; no test. Cytokine transcripts are rarely "
     "caught, so a small share is not absence.",
+    note="All patients together, populations of 20 cells or more. No test. A small share of a "
+    "cytokine is not absence.",
 )

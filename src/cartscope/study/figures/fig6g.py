@@ -36,4 +36,6 @@ FIGURE = FigureSpec(
     " new study's patients without grade ≥ 2 CRS; coloured at Benjamini-Hochberg q < 0.1."
     " n counts patients with enough of these cells. The paper's results say IL10 is "
     "higher with anakinra, its discussion says lower.",
+    note="{de}, pseudobulk per patient; patients without CRS grade ≥ 2. The paper contradicts "
+    "itself on the direction of IL10.",
 )

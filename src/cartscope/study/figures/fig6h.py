@@ -55,4 +55,5 @@ FIGURE = FigureSpec(
     caption="Pseudobulk IL10 of each patient of panel G, bars at medians; p and q of the "
     "differential expression test, not of these dots. Few counts stand behind each dot: "
     "one transcript moves it.",
+    note="{de}, not a test of these dots. Few counts stand behind each.",
 )

@@ -61,4 +61,6 @@ FIGURE = FigureSpec(
     "Benjamini-Hochberg within the contrast. Hollow: too few cells, not tested. CAR\u2212"
     " cells come from unsorted samples; CAR T cells missed among them can make a "
     "difference where expansion differs by grade.",
+    note="Exact two-sided Mann-Whitney U test, one value per patient; q within a contrast. "
+    "CAR− cells hold missed CAR T cells.",
 )

@@ -38,4 +38,6 @@ FIGURE = FigureSpec(
     " for the difference of the two effects. The difference cannot be told from one "
     "between studies: no untreated patient of the new study has grade ≥ 2. Tocilizumab "
     "and steroids were given for grade ≥ 2 only.",
+    note="{de}, pseudobulk per patient. A difference between arms is not separable from study "
+    "× CRS. Tocilizumab and steroids: grade ≥ 2 only.",
 )

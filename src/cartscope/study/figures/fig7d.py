@@ -50,4 +50,5 @@ FIGURE = FigureSpec(
     "against ≤ 1, area: exact Mann-Whitney U test, Benjamini-Hochberg within a contrast over "
     "the named pairs between all populations, a family of their own; cross: not tested, or "
     "too few patients for a q. CAR+ cells come from all samples, the others from unsorted ones.",
+    note="Exact two-sided Mann-Whitney U test, one value per patient; q over the named pairs.",
 )

@@ -90,4 +90,6 @@ FIGURE = FigureSpec(
     "two-sided Mann-Whitney U test within each arm; q by Benjamini-Hochberg over the named "
     "pairs between all populations, a family of their own; below, by NT grade, anakinra. "
     "In brackets: patients counted.",
+    note="Patients by CRS grade. Exact two-sided Mann-Whitney U test, one value per patient. "
+    "Hollow: a score of zero; hollow below zero: not estimable.",
 )

@@ -60,4 +60,5 @@ FIGURE = FigureSpec(
     "Benjamini-Hochberg over all sets. The p is a gene-permutation p: it ignores "
     "correlation between genes. Reactome's IL-18 set has 8 genes, IL4 and IL13 among "
     "them.",
+    note="q: prerank, gene permutation: p ignores correlation between genes.",
 )

@@ -38,4 +38,6 @@ FIGURE = FigureSpec(
     caption="log2(1 + counts per million) of day 7 CD14 monocytes, pseudobulk per patient, as "
     "z-scores over the patients of each arm; genes that the text names. Tocilizumab and "
     "steroids were given for grade ≥ 2 only; several of these genes answer to steroids.",
+    note="No test. Steroids were given for grade ≥ 2 only, and several of these genes answer "
+    "to them.",
 )

@@ -65,4 +65,6 @@ FIGURE = FigureSpec(
     "against ≤ 1; q by Benjamini-Hochberg over all sets of a contrast, areas end at q = "
     "1e-10. The p is a gene-permutation p: it ignores correlation between genes, and "
     "these sets share genes.",
+    note="q: prerank, gene permutation: p ignores correlation between genes; these sets share "
+    "genes.",
 )

@@ -35,4 +35,5 @@ FIGURE = FigureSpec(
     "per patient; colours: Benjamini-Hochberg q < 0.1 within each arm. A trend that does "
     "not reach significance is what it says: with so few patients neither an effect nor "
     "its absence is shown.",
+    note="{de}, pseudobulk per patient. So few patients show neither an effect nor its absence.",
 )

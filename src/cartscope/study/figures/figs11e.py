@@ -68,4 +68,5 @@ FIGURE = FigureSpec(
     "like expression), mean of the cells of a patient, one dot per patient, both arms and "
     "all libraries, bars at medians; orange: monocytes. Hollow: fewer than 10 cells, not "
     "counted; no test. Cell types differ in what they express without IFN-\u03b3 too.",
+    note="One dot per patient; hollow: fewer than 10 cells, not counted. No test.",
 )

@@ -61,4 +61,5 @@ FIGURE = FigureSpec(
     caption="Mean log1p expression (10,000 counts per cell, colour) and share of cells with a "
     "count (area), all patients together, populations of 20 cells or more; no test. "
     "Expression of the ligand does not show that its signal arrives.",
+    note="All patients together, populations of 20 cells or more. No test.",
 )

@@ -83,4 +83,6 @@ FIGURE = FigureSpec(
     "between patients; q by Benjamini-Hochberg within the named pairs, and within the "
     "others; cross: not tested. With 4 against 6 patients the floor of the test bounds "
     "every q from below.",
+    note="*: named in the paper. Exact two-sided Mann-Whitney U test, one value per patient; "
+    "its floor bounds every q from below.",
 )

@@ -53,4 +53,5 @@ FIGURE = FigureSpec(
     "count (area) of the first markers of each type, over all samples; numbers of cells "
     "in brackets. The types were named by these markers, so the panel shows consistency, "
     "not proof.",
+    note="Cells of all patients together. No test. The types were named by these markers.",
 )

@@ -51,4 +51,5 @@ FIGURE = FigureSpec(
     claims=("product-myeloid-clusters",),
     caption="UMAP of the harmonised components; colour: cells of infusion products by type, "
     "numbers of cells in brackets; grey: cells of other samples.",
+    note="UMAP of harmonised components; distances between clusters mean little. No test.",
 )

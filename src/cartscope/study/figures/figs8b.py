@@ -53,4 +53,5 @@ FIGURE = FigureSpec(
     caption="Mean log1p expression (colour) and share of cells with a count (area) in infusion "
     "products; numbers of cells in brackets. ICANS-associated: LYZ and IL1B; LAMP3+: "
     "without the other markers of dendritic cells.",
+    note="Cells of all patients together. No test.",
 )

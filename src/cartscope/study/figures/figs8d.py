@@ -47,4 +47,6 @@ FIGURE = FigureSpec(
     "patient, bars at medians. Exact two-sided Mann-Whitney U test within each arm; q by "
     "Benjamini-Hochberg over cell types. The cells are so rare that few patients decide: "
     "no difference here is not evidence of none.",
+    note="Exact two-sided Mann-Whitney U test, one value per patient; q over cell types. So "
+    "rare that few patients decide.",
 )

@@ -77,4 +77,5 @@ FIGURE = FigureSpec(
     "products and at day 7, by study and arm; n: patients with enough of these cells, not"
     " the same in both. What panels A to C hold apart is not described in the text: this "
     "is what it says of them.",
+    note="Means over patients. No test.",
 )

@@ -86,4 +86,6 @@ FIGURE = FigureSpec(
     "Benjamini-Hochberg over the subsets or the lineages, as many as the titles say; "
     "below, the same test by NT grade. Hollow: too few cells, not tested. Treatment "
     "before day 7 is confounded with grade.",
+    note="Patients by CRS grade; none: no anakinra. Exact two-sided Mann-Whitney U test, one "
+    "value per patient. Treatment before day 7 is confounded with grade.",
 )

@@ -36,4 +36,5 @@ FIGURE = FigureSpec(
     "patients who have both samples; coloured at Benjamini-Hochberg q < 0.1. The paper "
     "finds IL-4 genes 38 to 180 times lower at day 7: log2 fold changes of -5.2 to -7.5. "
     "A p too small for a float is drawn at 1e-307.",
+    note="{de}, paired by patient. A p below 1e-307 is drawn there.",
 )

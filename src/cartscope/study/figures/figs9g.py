@@ -62,4 +62,5 @@ FIGURE = FigureSpec(
     " population, of different numbers tested; right: CAR\u2212 CD8 T cells, coloured at "
     "Benjamini-Hochberg q < 0.1 and more than two-fold change. CAR T cells missed among "
     "CAR\u2212 cells can make proliferation differ where expansion differs by grade.",
+    note="{de}, pseudobulk per patient. CAR− cells hold missed CAR T cells, which may cycle more.",
 )

@@ -10,7 +10,7 @@ from cartscope import __version__
 from cartscope.study._figures import figure_files
 from cartscope.study._registry import all_figures
 from cartscope.study._simulated import is_simulated
-from cartscope.study.report import _cohort
+from cartscope.study.report import _cohort, _supplement
 from cartscope.study.report import _sections as sections
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def _content(ctx: Context) -> dict[str, Any]:
         "parameters": sections.parameter_table(ctx),
         "provenance": sections.provenance_tables(ctx),
         "caveats": cohort.caveats,
+        "supplement": _supplement.supplement_table(ctx),
+        "left_out": _supplement.left_out(ctx),
         "figures": [_figure(ctx, spec) for spec in all_figures().values()],
     }
 

@@ -31,11 +31,12 @@ STEP = Step(
         "tables/integration.csv",
         "tables/qc.csv",
         "tables/samples.csv",
+        "tables/supplement.csv",
         *(figure_files(panel)[1] for panel in all_figures()),
     ),
     makes=("report.html",),
     params=("qc",),
     settings=("preset",),
-    manifests=("claims.toml", "cohort.toml", "contrasts.toml", "params"),
+    manifests=("claims.toml", "cohort.toml", "contrasts.toml", "params", "supplement.toml"),
     run=run,
 )
