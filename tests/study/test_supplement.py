@@ -10,13 +10,15 @@ from cartscope import io
 from cartscope._schema import CONTRASTS, DE, GSEA, QC
 from cartscope.study import Settings
 from cartscope.study._context import Context
+from cartscope.study._registry import annotating_before
 from cartscope.study.steps import supplement
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Two patients and one of no grade; the head-to-head contrast tested, response not."""
-    ctx = Context(Settings(out=tmp_path_factory.mktemp("run")))
+    out = tmp_path_factory.mktemp("run")
+    ctx = Context(Settings(out=out), annotating_before=annotating_before)
     samples = pd.DataFrame(
         {
             "sample_id": ["A1-D7", "A1-CART", "A2-D7", "C1-D7"],
