@@ -1,0 +1,1 @@
+"""Do the tests hold? The parts of benchmarks/calibration.py."""

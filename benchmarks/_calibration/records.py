@@ -1,0 +1,244 @@
+"""From result tables of one null cohort to a small record, and from records to one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cartscope import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from cartscope.manifest import Claim
+
+ALPHAS = (0.05, 0.01)
+Q = 0.1
+SURE = 0.999  # the wider bounds, outside of which a rate is no accident of some hundred looks
+NAMED, EVERY, ANY = "a named feature", "every feature", "any q < 0.1"
+HOLDS, BORDERLINE, MANY, FEW = "holds", "borderline", "too many", "too few"
+COLUMNS = ["level", "test", "contrast", "what", "alpha", "cohorts", "hits", "rate", "low", "high",
+           "expected", "verdict", "note"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where the results of one test stand."""
+
+    test: str
+    artifact: str
+    features: tuple[str, ...]
+    exact: bool = False
+    where: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+
+
+FAMILIES = (
+    Family("DE, DESeq2", "tables/de_recommended.csv", ("gene",)),
+    Family("DE, limma-voom", "tables/de_published.csv", ("gene",)),
+    Family("DE, exact U of log2 CPM", "rank.csv", ("gene",), exact=True),
+    Family(
+        "GSEA, prerank",
+        "tables/gsea.csv",
+        ("gene_set",),
+        note="a gene-permutation p: not a patient-level test",
+    ),
+    Family("gene-set scores, exact U", "tables/gene_set_scores.csv", ("gene_set",), exact=True),
+    Family("composition, exact U", "tables/composition.csv", ("population",), exact=True,
+           note="CAR- shares as called, missed CAR T cells included"),
+    Family("composition, clr", "clr.csv", ("population",), exact=True,
+           note="CAR- shares as called, missed CAR T cells included"),
+    Family("composition, propeller", "propeller.csv", ("population",),
+           note="CAR- shares as called, missed CAR T cells included"),
+    Family("composition, corrected for missed CAR T", "tables/corrected.csv", ("population",),
+           exact=True, where=(("analysis", "composition"),)),
+    Family("cycling, exact U", "tables/cycling.csv", ("population",), exact=True,
+           note="CAR- shares as called, missed CAR T cells included"),
+    Family("cycling, corrected for missed CAR T", "tables/corrected.csv", ("population",),
+           exact=True, where=(("analysis", "cycling"),)),
+    Family("ligand-receptor, named pairs", "tables/ligrec.csv",
+           ("ligand", "receptor", "source", "target"), exact=True, where=(("family", "primary"),)),
+    Family("ligand-receptor, all pairs", "tables/ligrec.csv",
+           ("ligand", "receptor", "source", "target"), exact=True,
+           where=(("family", "exploratory"),)),
+)  # fmt: skip
+
+
+def named_features(claims: Iterable[Claim]) -> dict[str, dict[str, list[str]]]:
+    """Return what claims name: table -> contrast -> features, spelt as in the records."""
+    out: dict[str, dict[str, list[str]]] = {}
+    for claim in claims:
+        for evidence in claim.evidence:
+            names = list(evidence.features.values()) or list(claim.features)
+            if evidence.table == "ligrec":
+                ends = [f" {s} {t}" for s in evidence.sources for t in evidence.targets]
+                names = [name.replace("_", " ") + end for name in names for end in ends]
+            for contrast in evidence.contrasts:
+                there = out.setdefault(evidence.table, {}).setdefault(contrast, [])
+                there += [name for name in names if name and name not in there]
+    return out
+
+
+def record(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    named: Mapping[str, Mapping[str, Sequence[str]]],
+    sizes: Mapping[str, tuple[int, int]],
+) -> list[dict[str, Any]]:
+    """Return what is kept of one cohort: a row per test and contrast that gave a p."""
+    out = []
+    for family in FAMILIES:
+        table = tables.get(family.artifact)
+        if table is None:
+            continue
+        for column, value in family.where:
+            table = table[table[column] == value]
+        table = table[table["p_value"].notna()]
+        stem = family.artifact.rsplit("/")[-1].removesuffix(".csv")
+        wanted = named.get(
+            {"de_recommended": "de", "de_published": "de", "rank": "de", "clr": "composition",
+             "propeller": "composition"}.get(stem, stem), {}
+        )  # fmt: skip
+        for contrast, rows in table.groupby("contrast", sort=False):
+            keys = rows[family.features[0]].astype(str)
+            for feature in family.features[1:]:
+                keys = keys + " " + rows[feature].astype(str)
+            p = dict(zip(keys, rows["p_value"].astype(float), strict=True))
+            if "n_group" in rows:
+                n = sorted(zip(rows["n_group"], rows["n_reference"], strict=True))
+                n = n[len(n) // 2]
+            else:
+                n = sizes.get(contrast, (0, 0))
+            chosen = [f for f in wanted.get(contrast, ()) if f in p]
+            if not wanted.get(contrast):
+                chosen = sorted(p) if len(p) <= 20 else []
+            values = np.array(list(p.values()))
+            out.append(
+                {
+                    "test": family.test,
+                    "contrast": contrast,
+                    "n_group": int(n[0]),
+                    "n_reference": int(n[1]),
+                    "n": len(values),
+                    "below": [int((values < a).sum()) for a in ALPHAS],
+                    "any_q": bool((rows["fdr"] < Q).any()),
+                    "named": {f: p[f] for f in chosen},
+                }
+            )
+    return out
+
+
+def summarize(records: Mapping[str, Sequence[Mapping[str, Any]]], *, level: str) -> pd.DataFrame:
+    """Return rates with bounds: one named feature a cohort, every feature, any q below 0.1.
+
+    Parameters
+    ----------
+    records
+        Cohort -> what :func:`record` kept of it. Cohorts are the unit: bounds of a named feature
+        and of any q are binomial, those of every feature from the spread of rates over cohorts.
+    level
+        What the cohorts are.
+    """
+    rows: list[dict[str, Any]] = []
+    flat = [{**r, "cohort": i} for i, name in enumerate(sorted(records)) for r in records[name]]
+    notes = {f.test: (f.note, f.exact) for f in FAMILIES}
+    order = {f.test: i for i, f in enumerate(FAMILIES)}
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in flat:
+        groups.setdefault((one["test"], one["contrast"]), []).append(one)
+    for (test, contrast), found in sorted(groups.items(), key=lambda g: (order[g[0][0]], g[0][1])):
+        note, exact = notes[test]
+        base = {"level": level, "test": test, "contrast": contrast, "note": note}
+        for i, alpha in enumerate(ALPHAS):
+            level_of = [
+                stats.attainable_level(r["n_group"], r["n_reference"], alpha=alpha)
+                if exact and min(r["n_group"], r["n_reference"]) > 0
+                else alpha
+                for r in found
+            ]
+            expected = float(np.mean(level_of))
+            features = sorted({f for r in found for f in r["named"]})
+            turns = [_in_turn(r, features) for r in found]
+            hits = [p < alpha for p in turns if p is not None]
+            if hits:
+                rows.append({**base, "what": NAMED, "alpha": alpha} | _binomial(hits, expected))
+            if len(features) > 1:
+                for feature in features:
+                    hits = [r["named"][feature] < alpha for r in found if feature in r["named"]]
+                    rows.append(
+                        {**base, "what": feature, "alpha": alpha} | _binomial(hits, expected)
+                    )
+            rates = np.array([r["below"][i] / r["n"] for r in found if r["n"]])
+            if len(rates) > 1:
+                rows.append({**base, "what": EVERY, "alpha": alpha} | _mean(rates, expected))
+        called = [r["any_q"] for r in found]
+        rows.append({**base, "what": ANY, "alpha": Q} | _binomial(called, Q, at_most=True))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _in_turn(one: Mapping[str, Any], features: Sequence[str]) -> float | None:
+    """Return the p of the feature whose turn it is, chosen by the cohort's number alone."""
+    for step in range(len(features)):
+        feature = features[(one["cohort"] + step) % len(features)]
+        if feature in one["named"]:
+            return one["named"][feature]
+    return None
+
+
+def _binomial(hits: Sequence[bool], expected: float, *, at_most: bool = False) -> dict[str, Any]:
+    k, n = int(np.sum(hits)), len(hits)
+    narrow = stats.proportion_interval(k, n)
+    wide = stats.proportion_interval(k, n, confidence=SURE)
+    return {
+        "cohorts": n,
+        "hits": k,
+        "rate": narrow.estimate,
+        "low": narrow.low,
+        "high": narrow.high,
+        "expected": expected,
+        "verdict": verdict(narrow[1:], wide[1:], expected=expected, at_most=at_most),
+    }
+
+
+def _mean(rates: np.ndarray, expected: float) -> dict[str, Any]:
+    # the features of a cohort are not independent, its rate is one value
+    error = rates.std(ddof=1) / np.sqrt(len(rates))
+    rate = rates.mean()
+    narrow, wide = ((rate - z * error, rate + z * error) for z in (1.96, 3.291))
+    return {
+        "cohorts": len(rates),
+        "hits": 0,
+        "rate": rate,
+        "low": max(narrow[0], 0.0),
+        "high": narrow[1],
+        "expected": expected,
+        "verdict": verdict(narrow, wide, expected=expected),
+    }
+
+
+def verdict(
+    narrow: Sequence[float], wide: Sequence[float], *, expected: float, at_most: bool = False
+) -> str:
+    """Return what bounds (95% and 99.9%) say of a test that should reject ``expected`` often."""
+    slack = 1e-12
+    if wide[0] > expected + slack:
+        return MANY
+    if narrow[0] > expected + slack:
+        return BORDERLINE
+    if not at_most and wide[1] < expected - slack:
+        return FEW
+    return HOLDS
+
+
+def show(table: pd.DataFrame) -> str:
+    """Return the table as text, the rows of single features left to the file."""
+    shown = table[table["what"].isin([NAMED, EVERY, ANY])].copy()
+    for column in ("rate", "low", "high", "expected"):
+        shown[column] = shown[column].map("{:.4f}".format)
+    parts = []
+    for level, rows in shown.groupby("level", sort=False):
+        parts.append(f"{level}\n{rows.drop(columns='level').to_string(index=False)}")
+    return "\n\n".join(parts)

@@ -1,0 +1,185 @@
+"""The benchmark that says whether tests hold: it has to notice one that doesn't."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cartscope import stats
+from cartscope.manifest import manifest_dir, read_claims
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+import calibration
+from _calibration import cohorts, records
+
+WAYS = stats.relabel(list("aaaabbbbbb"))
+EXACT = [
+    stats.mann_whitney(np.flatnonzero(one == "a"), np.flatnonzero(one == "b")).p_value
+    for one in WAYS.labels
+]
+
+
+def cohort_of(p, *, test="DE, DESeq2", n=(4, 6)) -> list[dict]:
+    """One test on features with these p; the first five are named."""
+    names = [f"g{i:03}" for i in range(len(p))]
+    return [
+        {
+            "test": test,
+            "contrast": "c",
+            "n_group": n[0],
+            "n_reference": n[1],
+            "n": len(p),
+            "below": [int((p < a).sum()) for a in records.ALPHAS],
+            "any_q": bool((stats.benjamini_hochberg(p) < 0.1).any()),
+            "named": dict(zip(names[:5], p[:5].tolist(), strict=True)),
+        }
+    ]
+
+
+def verdicts(draw, rng, *, n=400, **more) -> pd.DataFrame:
+    found = {f"{i:04}": cohort_of(draw(rng), **more) for i in range(n)}
+    table = records.summarize(found, level="x")
+    shown = table[table["what"].isin([records.NAMED, records.EVERY, records.ANY])]
+    return shown.set_index(["what", "alpha"])
+
+
+def test_a_sound_test_holds(rng):
+    found = verdicts(lambda r: r.uniform(size=200), rng)
+    # one in twenty leaves the 95% bounds by chance
+    assert found["verdict"].isin(["holds", "borderline"]).all()
+    assert (found["verdict"] == "holds").sum() >= 4
+    assert found.loc[(records.NAMED, 0.05), "cohorts"] == 400
+
+
+def test_a_test_that_rejects_too_often_is_noticed(rng):
+    found = verdicts(lambda r: r.uniform(size=200) ** 1.6, rng)
+    assert set(found["verdict"]) == {"too many"}
+
+
+def test_one_shared_factor_is_noticed_in_the_named_feature_and_not_by_the_pooled_rate(rng):
+    """Features that move together: the rate over features is right, no cohort alone is."""
+
+    def together(r):
+        return np.full(200, r.uniform())
+
+    found = verdicts(together, rng)
+    assert found.loc[(records.EVERY, 0.05), "low"] < 0.05 < found.loc[(records.EVERY, 0.05), "high"]
+    # 200 features give 400 looks no more than 400 cohorts do
+    width = found.loc[(records.EVERY, 0.05), "high"] - found.loc[(records.EVERY, 0.05), "low"]
+    assert width > 0.03
+
+
+def test_a_test_that_never_rejects_is_noticed(rng):
+    found = verdicts(lambda r: 0.2 + 0.8 * r.uniform(size=200), rng)
+    assert set(found.loc[[records.NAMED, records.EVERY], "verdict"]) <= {"too few", "holds"}
+    assert found.loc[(records.NAMED, 0.05), "verdict"] == "too few"
+    assert found.loc[(records.ANY, 0.1), "verdict"] == "holds"  # no false call is no fault
+
+
+def test_exact_tests_are_held_to_what_their_patients_allow(rng):
+    test = "composition, exact U"
+    found = verdicts(lambda r: r.choice(EXACT, size=20), rng, test=test)
+    row = found.loc[(records.NAMED, 0.05)]
+    assert row["expected"] == pytest.approx(8 / 210)
+    assert row["verdict"] in {"holds", "borderline"}
+    assert found.loc[(records.EVERY, 0.05), "verdict"] == "holds"
+    # the nominal level of a continuous test is above what 4 against 6 can give
+    found = verdicts(lambda r: r.uniform(size=20), rng, n=4000, test=test)
+    assert found.loc[(records.EVERY, 0.05), "verdict"] == "too many"
+
+
+def test_the_feature_is_chosen_by_the_cohorts_number_alone():
+    one = {"cohort": 7, "named": {"a": 0.9, "b": 0.01, "c": 0.5}}
+    assert records._in_turn(one, ["a", "b", "c"]) == 0.01
+    assert records._in_turn({**one, "named": {"a": 0.9}}, ["a", "b", "c"]) == 0.9
+    assert records._in_turn({**one, "named": {}}, ["a"]) is None
+
+
+def test_records_tell_tests_and_families_apart():
+    rows = {"contrast": "k", "n_group": 4, "n_reference": 6, "population": "Treg"}
+    shares = pd.DataFrame(
+        [
+            {**rows, "analysis": "composition", "p_value": 0.02, "fdr": 0.2},
+            {**rows, "analysis": "cycling", "p_value": 0.6, "fdr": 0.05},
+            {**rows, "analysis": "cycling", "p_value": np.nan, "fdr": np.nan},
+        ]
+    )
+    genes = pd.DataFrame(
+        {"contrast": "d", "gene": ["CXCL10", "X"], "p_value": [0.004, 0.5], "fdr": [0.008, 0.5]}
+    )
+    found = records.record(
+        {"tables/corrected.csv": shares, "tables/de_recommended.csv": genes},
+        named={"de": {"d": ["CXCL10", "RETN"]}, "corrected": {"k": ["Treg"]}},
+        sizes={"d": (4, 6)},
+    )
+    by_test = {r["test"]: r for r in found}
+    de = by_test["DE, DESeq2"]
+    assert (de["below"], de["named"], de["any_q"]) == ([1, 1], {"CXCL10": 0.004}, True)
+    assert (de["n_group"], de["n_reference"]) == (4, 6)
+    corrected = by_test["composition, corrected for missed CAR T"]
+    assert (corrected["below"], corrected["named"], corrected["any_q"]) == (
+        [1, 0],
+        {"Treg": 0.02},
+        False,
+    )
+    assert by_test["cycling, corrected for missed CAR T"]["named"] == {"Treg": 0.6}
+
+
+def test_what_claims_name_is_spelt_as_in_the_records():
+    named = records.named_features(read_claims(manifest_dir() / "claims.toml"))
+    assert {"CXCL10", "RETN"} <= set(named["de"]["mono_crs_anakinra"])
+    assert "CXCL10 CXCR3 cd14_monocyte car_pos_cd8" in named["ligrec"]["ligrec_crs_anakinra"]
+    assert named["composition"]["composition_crs_no_anakinra"] == ["Treg", "CD8"]
+
+
+def test_dealt_cells_miss_car_t_cells_more_where_they_expanded():
+    cells, calls = cohorts.dealt_cells(3)
+    obs = cells.obs
+    blood = obs[(obs["timepoint"] == "day7") & ~obs["sorted"].astype(bool)]
+    negative = blood[(blood["cell_type"] == "T") & (blood["car_status"] == "negative")]
+    missed = negative.groupby("patient", observed=True)["true_car"].mean()
+    samples = cohorts.sample_table().drop_duplicates("patient").set_index("patient")
+    high = samples["crs_grade"].reindex(missed.index) >= 2
+    assert missed[high].median() > 1.5 * missed[~high].median()
+    # the audit knows the chance of each cell, so it is right but for the cells there are
+    said = calls[(calls["timepoint"] == "day7") & (calls["sorted"] == "false")]
+    said = said.set_index("patient")["missed_share"].reindex(missed.index)
+    assert float((said - missed).abs().median()) < 0.03
+    found = (blood["car_status"] == "positive").sum()
+    assert 0.75 < found / blood["true_car"].sum() < 0.85
+
+
+def test_a_stopped_benchmark_goes_on(tmp_path, monkeypatch):
+    asked = []
+
+    def tables(seed, _folder):
+        asked.append(seed)
+        _folder.mkdir()
+        p = np.random.default_rng(seed).uniform(size=50)
+        table = pd.DataFrame({"contrast": "c", "gene": [f"g{i}" for i in range(50)], "p_value": p})
+        return {"tables/de_recommended.csv": table.assign(fdr=1.0)}, {"c": (4, 6)}
+
+    monkeypatch.setattr(cohorts, "null_tables", tables)
+    options = SimpleNamespace(cache=tmp_path, seed=10, cohorts=3)
+    calibration.run_patients(options, {"de": {"c": ["g1"]}})
+    options.cohorts = 5
+    calibration.run_patients(options, {"de": {"c": ["g1"]}})
+    assert asked == [10, 11, 12, 13, 14]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["patients"]
+    kept = json.loads((tmp_path / "patients" / "000012.json").read_text())
+    assert kept[0]["named"].keys() == {"g1"}
+    table = calibration.summary(tmp_path)
+    assert table.loc[table["what"] == records.NAMED, "cohorts"].tolist() == [5, 5]
+    assert records.show(table).startswith("null cohorts, sums per patient\n")
+
+
+def test_an_empty_cache_says_what_to_run(tmp_path):
+    with pytest.raises(SystemExit, match="holds no cohort; run one of patients, cells, labels"):
+        calibration.summary(tmp_path)
