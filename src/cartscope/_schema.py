@@ -17,6 +17,7 @@ from cartscope._schema_cells import (
     QC,
     SAMPLES,
     SIGNATURES,
+    SIGNATURES_BY_TYPE,
 )
 from cartscope._schema_claims import CLAIMS, CLAIMS_DETAIL, SUPPLEMENT
 from cartscope._schema_columns import INTEGER, NUMBER, TEXT, TRUTH, Schema
@@ -55,6 +56,7 @@ __all__ = [
     "CAR_CALLS",
     "EXPRESSION",
     "SIGNATURES",
+    "SIGNATURES_BY_TYPE",
     "FRACTIONS",
     "PSEUDOBULK",
     "CONTRASTS",
@@ -102,6 +104,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "gene_filter": GENE_FILTER,
     "ligrec_patients": LIGREC_PATIENTS,
     "signatures": SIGNATURES,
+    "signatures_by_type": SIGNATURES_BY_TYPE,
     "gene_set_scores": GENE_SET_SCORES,
     "claims": CLAIMS,
     "claims_detail": CLAIMS_DETAIL,

@@ -117,11 +117,14 @@ AMBIENT = Schema(
         "n_cells": (INTEGER, "cells of a known type"),
         "n_genes": (INTEGER, "genes of one type that show it in cells of others"),
         "ambient_share": (NUMBER, "estimated ambient share of a cell's UMI, 0-1"),
+        "ambient_share_high": (NUMBER, "its upper 95% limit, 0-1"),
         "car_share": (NUMBER, "CAR share of the ambient profile, 0-1"),
         "ambient_car": (NUMBER, "CAR UMI that ambient RNA gives the median cell"),
         "n_car": (INTEGER, "cells with a CAR UMI"),
         "n_car_ambient": (NUMBER, "cells that ambient RNA alone would give a CAR UMI"),
         "car_from_ambient": (NUMBER, "n_car_ambient over n_car, at most 1"),
+        "car_reads_ambient": (NUMBER, "ambient share of CAR UMI, from control cells, 0-1"),
+        "car_reads_ambient_high": (NUMBER, "its upper 95% limit, Poisson, 0-1"),
         "reason": (TEXT, "why a value is missing; empty where none is"),
     },
 )
@@ -166,7 +169,21 @@ CAR_CALLS = Schema(
         "true_share": (NUMBER, "estimated true CAR share of T cells, 0-1; nan: not identifiable"),
         "missed_share": (NUMBER, "estimated CAR T cells among the CAR-negative, 0-1"),
         "reason": (TEXT, "what could not be estimated, and why"),
+        "ambient_share": (NUMBER, "estimated ambient share of a cell's UMI, 0-1"),
+        "ambient_car": (NUMBER, "CAR UMI that ambient RNA gives the median cell"),
+        "car_reads_ambient": (NUMBER, "ambient share of CAR UMI, from control cells, 0-1"),
+        "car_reads_ambient_high": (NUMBER, "its upper 95% limit, 0-1"),
+        "ambient_reason": (TEXT, "which of these is not estimable, and why"),
     },
+    optional=frozenset(
+        {
+            "ambient_share",
+            "ambient_car",
+            "car_reads_ambient",
+            "car_reads_ambient_high",
+            "ambient_reason",
+        }
+    ),
 )
 
 EXPRESSION = Schema(
@@ -192,6 +209,21 @@ SIGNATURES = Schema(
         "timepoint": (TEXT, "time point"),
         "mean": (NUMBER, "mean score of the cells, in units of log1p expression"),
         "n_cells": (INTEGER, "cells"),
+    },
+)
+
+SIGNATURES_BY_TYPE = Schema(
+    "signatures_by_type.csv",
+    {
+        "signature": (TEXT, "gene set"),
+        "cell_type": (TEXT, "cell type"),
+        "t_subset": (TEXT, "T-cell subset; empty for the whole type"),
+        "timepoint": (TEXT, "time point"),
+        "mean": (NUMBER, "mean over patients of their cells' mean score"),
+        "low": (NUMBER, "lower quartile over patients"),
+        "high": (NUMBER, "upper quartile over patients"),
+        "n_patients": (INTEGER, "patients with enough cells, behind the three numbers"),
+        "n_cells": (INTEGER, "cells of all patients"),
     },
 )
 

@@ -47,6 +47,8 @@ def test_published_rules_are_the_papers(path):
     [
         ("[assign]", "[assign]\nleast = 1", r"assign\.least: unknown key"),
         ("level = 1.1", "level = -1.1", r"cell_type\.T\.level = -1\.1"),
+        ("[ambient]\nT =", "[ambient]\nTcell =", r"ambient: 'Tcell' is no entry of cell_type"),
+        ('"CD79A", "IGHM"]', '"CD79A", "IGHM"]\npDC = []', r"ambient: 'pDC' has no gene"),
         ('lineage = "CD4"', 'lineage = "CD5"', r"lineage 'CD5' is no entry of t_subset"),
         ("cd3d = 0.75", "", r"gates\.cd3d: missing"),
     ],

@@ -11,7 +11,10 @@ FOLDER = manifest_dir() / "gene_sets"
 
 @pytest.mark.parametrize(
     ("name", "n"),
-    [("hallmark", 50), ("reactome", 1604), ("pid", 196), ("study", 10), ("t_cell", 61)],
+    [
+        *(("hallmark", 50), ("reactome", 1604), ("pid", 196)),
+        *(("study", 10), ("t_cell", 61), ("t_cell_states", 3)),
+    ],
 )
 def test_shipped_collections_are_complete(name, n):
     sets = read_gene_sets(FOLDER / f"{name}.gmt")

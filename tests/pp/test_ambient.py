@@ -90,6 +90,46 @@ def test_libraries_without_an_estimate_say_why():
     assert table.loc["product", "reason"] == "too few counts of genes of other types"
 
 
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.25])
+def test_the_ambient_share_of_car_reads_is_seen_in_control_cells(share):
+    adata = library(share, n=4000, car=0.01)
+    how = {"exclusive": EXCLUSIVE, "car_features": ["Yescarta"], "controls": ["monocyte", "B"]}
+    row = cs.pp.ambient(adata, **how).iloc[0]
+    assert row["reason"] == ""
+    # CAR UMI are as much ambient as any other gene's here
+    assert row["car_reads_ambient"] == pytest.approx(share, rel=0.2)
+    assert row["car_reads_ambient"] < row["car_reads_ambient_high"] < 1.5 * share
+    adata.obs["sorted"] = True
+    row = cs.pp.ambient(adata, **how).iloc[0]
+    assert row["reason"] == "sorted for the CAR, so its control cells are none"
+    assert np.isnan(row["car_reads_ambient"])
+    few = adata[(adata.obs["cell_type"] == "T").to_numpy() | (np.arange(adata.n_obs) < 30)].copy()
+    few.obs["sorted"] = "false"
+    n = (few.obs["cell_type"] != "T").sum()
+    row = cs.pp.ambient(few, **how).iloc[0]
+    assert row["reason"].endswith(f"{n} control cells, below 20")
+
+
+def test_no_control_cell_with_a_count_is_not_no_ambient_rna():
+    adata = library(0.0, car=0.01)
+    row = cs.pp.ambient(
+        adata, exclusive=EXCLUSIVE, car_features=["Yescarta"], controls=["monocyte", "B"]
+    ).iloc[0]
+    assert row["car_reads_ambient"] == 0
+    assert 0 < row["car_reads_ambient_high"] < 0.05
+
+
+def test_few_counts_of_other_types_are_not_estimable():
+    adata = library(0.05, n=4000)
+    keep = (adata.obs["cell_type"] == "T").to_numpy()
+    keep[np.flatnonzero(~keep)[:3]] = True
+    adata.X.data = np.random.default_rng(0).binomial(adata.X.data.astype(int), 0.1)
+    row = cs.pp.ambient(adata[keep].copy(), exclusive=EXCLUSIVE, car_features=[]).iloc[0]
+    assert np.isnan(row["ambient_share"])
+    assert row["ambient_share_high"] > 0.05
+    assert row["reason"].startswith("counts of genes of other types allow any ambient share to 0.")
+
+
 def test_input_is_untouched():
     adata = library(0.05)
     before = adata.copy()

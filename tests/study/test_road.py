@@ -277,6 +277,13 @@ def test_a_product_that_no_cell_has_is_unknown_in_its_own_libraries(study_dir, t
     assert kymriah["reason"].startswith("Kymriah is among the genes but seen in no cell")
     assert np.isnan(kymriah["positive_share"])
     others = calls.drop(index=kymriah.name)
+    ambient = run.context.read_table("tables/ambient.csv").set_index("sample")
+    assert (calls["ambient_share"].fillna(-1) == ambient["ambient_share"].fillna(-1)).all()
+    told = calls["ambient_share"].notna()
+    assert told.any()
+    assert (calls.loc[told, "ambient_share"] < 0.2).all()
+    assert (calls.loc[~told, "ambient_reason"] != "").all()
+    assert others["car_reads_ambient"].notna().any()
     assert (others["n_positive"] > 0).all()
     assert not others["reason"].str.contains("seen in no cell").any()
     line = "Kymriah is seen in no cell, so the CAR status in 1 libraries is unknown"

@@ -75,6 +75,7 @@ class Annotation(Model):
     t_subset: dict[str, TSubset] = Field(min_length=1)
     gates: Gates
     car: CarControls
+    ambient: dict[str, tuple[str, ...]] = Field(min_length=2)
     aliases: dict[str, str] = Field(default={})
 
     def markers(self, rule: str = "recommended") -> dict[str, Any] | list[dict[str, Any]]:
@@ -92,6 +93,19 @@ class Annotation(Model):
     def t_markers(self) -> dict[str, dict[str, Any]]:
         """Return what ``tl.t_subsets`` takes as ``markers``."""
         return {name: entry.model_dump() for name, entry in self.t_subset.items()}
+
+    @model_validator(mode="after")
+    def _types_of_ambient_exist(self) -> Annotation:
+        for name, genes in self.ambient.items():
+            if name not in self.cell_type:
+                msg = (
+                    f"ambient: {name!r} is no entry of cell_type, which has {list(self.cell_type)}"
+                )
+                raise ValueError(msg)
+            if not genes:
+                msg = f"ambient: {name!r} has no gene"
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _lineages_exist(self) -> Annotation:

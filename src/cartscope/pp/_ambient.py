@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtri
 
 from cartscope import _keys as k
 from cartscope._check import require
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 _LEAST_EXPECTED = 10.0  # counts in a type, were all of its RNA ambient
 _OWN_SHARE = 0.5  # of a gene's counts must come from the types that express it
-_MOST_WEIGHT = 100.0  # so that no single abundant gene decides
+_WIDEST = 0.05  # from the share to its upper limit: beyond, the library does not tell it
+_LEAST_CONTROLS = 20  # control cells below which their CAR counts say nothing
 
 
 def ambient_share(
     sums: np.ndarray, owners: Mapping[int, Sequence[int]]
-) -> tuple[float, int, np.ndarray]:
+) -> tuple[float, float, int, np.ndarray]:
     """Return the ambient share of one library, from genes seen where they cannot be expressed.
+
+    What a gene shows in cells of another type is ambient or expressed after all, so every such
+    pair bounds the share from above; the pair with the lowest upper 95% limit bounds it best.
 
     Parameters
     ----------
@@ -37,28 +42,37 @@ def ambient_share(
 
     Returns
     -------
-    The share of a cell's counts that is ambient, nan where it cannot be told; the number of genes
-    it rests on; and the ambient profile, the library's own mean composition.
+    The share of a cell's counts that is ambient, by the pair that bounds it best, and its upper
+    limit, nan where there is none; the number of genes that were looked at; and the ambient
+    profile, the library's own mean composition.
     """
     profile = sums.sum(axis=0) / max(sums.sum(), 1)
-    ratio, weight, genes = [], [], set()
+    seen, expected, genes = [], [], set()
     for gene, own in owners.items():
         if sums[list(own), gene].sum() < _OWN_SHARE * sums[:, gene].sum():
             continue  # the types that express it are hardly here: others would judge themselves
         others = np.setdiff1d(np.arange(len(sums)), own)
-        expected = profile[gene] * sums[others].sum(axis=1)
-        enough = expected >= _LEAST_EXPECTED
-        ratio.extend(sums[others, gene][enough] / expected[enough])
-        weight.extend(np.minimum(expected[enough], _MOST_WEIGHT))
+        all_ambient = profile[gene] * sums[others].sum(axis=1)
+        enough = all_ambient >= _LEAST_EXPECTED
+        seen.extend(sums[others, gene][enough])
+        expected.extend(all_ambient[enough])
         if enough.any():
             genes.add(gene)
-    if not ratio:
-        return float("nan"), 0, profile
-    # the weighted median: some of the genes are expressed after all, or doublets carry them
-    order = np.argsort(ratio, kind="stable")
-    running = np.cumsum(np.asarray(weight)[order])
-    middle = int(np.searchsorted(running, running[-1] / 2))
-    return float(min(np.asarray(ratio)[order][middle], 1.0)), len(genes), profile
+    if not seen:
+        return float("nan"), float("nan"), 0, profile
+    limit = _upper(np.asarray(seen)) / np.asarray(expected)
+    best = int(np.argmin(limit))
+    return (
+        min(float(seen[best] / expected[best]), 1.0),
+        min(float(limit[best]), 1.0),
+        len(genes),
+        profile,
+    )
+
+
+def _upper(counts: np.ndarray) -> np.ndarray:
+    """Return the upper limit of the exact 95% interval of Poisson means."""
+    return chdtri(2 * (counts + 1), 0.025) / 2
 
 
 def ambient(
@@ -68,6 +82,8 @@ def ambient(
     cell_type_key: str = k.obs.cell_type,
     sample_key: str = k.obs.sample,
     car_features: Sequence[str] | None = None,
+    controls: Sequence[str] = (),
+    sorted_key: str = k.obs.sorted,
     min_cells: int = 50,
 ) -> pd.DataFrame:
     """Estimate ambient RNA per library from the cells themselves, and what it does to CAR calls.
@@ -76,7 +92,10 @@ def ambient(
     that only one cell type expresses shows in cells of the others how much of their RNA is ambient
     (the idea of SoupX, Young and Behjati 2020, doi 10.1093/gigascience/giaa151). The share times
     the CAR's part of the profile tells how many cells get a CAR UMI without being CAR T cells.
-    Genes that other types express a little after all push the estimate up: it is an upper bound.
+    Genes that other types express a little after all push it up, so the gene and type decide that
+    bound it best from above.
+    Which share of the CAR's own UMI is ambient is measured apart, in control cells, that cannot
+    carry the CAR: a transcript may spill less, or more, than the others.
 
     Parameters
     ----------
@@ -92,6 +111,11 @@ def ambient(
         Column of ``obs`` with the library.
     car_features
         Genes that are CAR transcripts; ``uns["cartscope"]["car_features"]`` when None.
+    controls
+        Cell types that cannot carry the CAR.
+    sorted_key
+        Column of ``obs`` that says, where it is there, which libraries were sorted for the CAR:
+        control cells that passed that gate are no controls.
     min_cells
         Libraries with fewer cells of known types get no estimate.
 
@@ -134,22 +158,40 @@ def ambient(
     of_car = np.zeros(adata.n_vars, dtype=bool)
     of_car[car] = True
     car_total = _kernels.row_totals(counts.data, counts.indices, counts.indptr, of_car)
+    control = adata.obs[cell_type_key].isin(list(controls)).to_numpy()
+    gated = np.zeros(adata.n_obs, dtype=bool)
+    if sorted_key in adata.obs:
+        gated = (adata.obs[sorted_key].astype(str).str.casefold() == "true").to_numpy()
     rows = []
     for code, name in enumerate(names):
         own = np.flatnonzero((codes == code) & (kind >= 0))
         part = sums[code * len(types) : (code + 1) * len(types)]
         row = AMBIENT.blank(sample=name, n_cells=own.size)
+        said = []
         if own.size < min_cells:
-            row["reason"] = f"{own.size} cells of a known type, below {min_cells}"
+            said.append(f"{own.size} cells of a known type, below {min_cells}")
         else:
-            share, row["n_genes"], profile = ambient_share(part, owners)
+            share, high, row["n_genes"], profile = ambient_share(part, owners)
+            row["ambient_share_high"] = high
+            if not row["n_genes"]:
+                said.append("too few counts of genes of other types")
+            elif high - share > _WIDEST:
+                said.append(f"counts of genes of other types allow any ambient share to {high:.2f}")
+                share = float("nan")
             row["ambient_share"] = share
-            row["reason"] = "" if row["n_genes"] else "too few counts of genes of other types"
             if car.size:
                 row |= _of_car(total[own], car_total[own], share * float(profile[car].sum()))
                 row["car_share"] = float(profile[car].sum())
-            else:
-                row["reason"] = row["reason"] or "no CAR feature among the genes"
+        here = codes == code
+        if not car.size:
+            said = said or ["no CAR feature among the genes"]
+        elif controls and gated[here].any():
+            said.append("sorted for the CAR, so its control cells are none")
+        elif controls:
+            values, why = _car_reads(total[here], car_total[here], control[here])
+            row |= values
+            said += why
+        row["reason"] = "; ".join(said)
         rows.append(row)
     return AMBIENT.check(pd.DataFrame(rows, columns=list(AMBIENT.columns)))
 
@@ -187,3 +229,19 @@ def _of_car(total: np.ndarray, car_total: np.ndarray, rate: float) -> dict[str, 
         "n_car_ambient": hit,
         "car_from_ambient": min(hit / n_car, 1.0) if n_car else float("nan"),
     }
+
+
+def _car_reads(
+    total: np.ndarray, car_total: np.ndarray, control: np.ndarray
+) -> tuple[dict[str, float], list[str]]:
+    """Return the ambient share of a library's CAR UMI and its upper 95% limit, or why not."""
+    if control.sum() < _LEAST_CONTROLS:
+        return {}, [f"{int(control.sum())} control cells, below {_LEAST_CONTROLS}"]
+    if not car_total.any():
+        return {}, ["no CAR UMI"]
+    seen, of = car_total[control].sum(), total[control].sum()
+    per_umi = total.sum() / of / car_total.sum()
+    return {
+        "car_reads_ambient": min(float(seen * per_umi), 1.0),
+        "car_reads_ambient_high": min(float(_upper(seen) * per_umi), 1.0),
+    }, []

@@ -190,6 +190,7 @@ def _counts(here: pd.DataFrame) -> dict[str, Any]:
         n_control_cells=len(control),
         control_share=float((control["y"] > 0).mean()) if len(control) else np.nan,
     )
+    row = {c: v for c, v in row.items() if c not in CAR_CALLS.optional}  # others' to estimate
     row["positive_share"] = row["n_positive"] / len(t) if len(t) else np.nan
     row["share_low"] = row["share_high"] = np.nan
     return row

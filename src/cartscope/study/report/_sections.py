@@ -124,9 +124,13 @@ def car_table(ctx: Context) -> Table:
             "n_gained": ("gained", "T cells that the recommended rule alone calls CAR+"),
             "n_lost": ("lost", "T cells that the published rule alone calls CAR+"),
             "control_share": ("controls", "share of monocytes, B and NK cells with a CAR UMI"),
+            "ambient_share": ("ambient", "estimated ambient share of a cell's UMI"),
+            "ambient_car": ("ambient CAR", "CAR UMI that ambient RNA gives the median cell"),
+            "car_reads_ambient": ("of CAR UMI", "ambient share of CAR UMI, from control cells"),
             "sensitivity": ("sensitivity", "estimated detection of CAR T cells"),
             "missed_share": ("missed", "estimated CAR T cells among the CAR-"),
             "reason": ("reason", "what could not be estimated"),
+            "ambient_reason": ("ambient not estimable", "and why"),
         },
     )
 
