@@ -211,7 +211,12 @@ LIGREC = Schema(
         **P_VALUES,
         **FAMILY,
         **REASON,
+        "databases": (TEXT, "resources that hold the pair"),
+        "family": (TEXT, "primary: named before looking; exploratory: the other candidates"),
+        "effect": (NUMBER, "rank-biserial correlation, -1 to 1"),
+        "candidates": (TEXT, "how candidates were chosen, and what that does to q"),
     },
+    optional=frozenset({"databases", "family", "effect", "candidates"}),
 )
 
 LIGREC_PATIENTS = Schema(
@@ -247,8 +252,32 @@ LIGREC_INTERACTION = Schema(
         "change_second": (NUMBER, "group minus reference in the second arm, mean score"),
         "t": (NUMBER, "interaction over its standard error, on ranks"),
         "p_value": (NUMBER, "two-sided, by permuting residuals within arms"),
-        "fdr": (NUMBER, "Benjamini-Hochberg over the table"),
+        "fdr": (NUMBER, "Benjamini-Hochberg over the rows of the same patients"),
         "family_size": (INTEGER, "tests that fdr corrects for"),
+        "min_p": (NUMBER, "smallest p that these permutations can give"),
+        "test": (TEXT, "what was permuted how often"),
+        "patients": (TEXT, "all, or those of every study and arm that has both groups"),
+        "caveat": (TEXT, "what the interaction cannot be told from"),
+        **REASON,
+    },
+    optional=frozenset({"patients", "caveat"}),
+)
+
+LIGREC_CANDIDATES = Schema(
+    "ligrec_candidates.csv",
+    {
+        **OF_CONTRAST,
+        "preset": (TEXT, "whose rule and limits"),
+        "rule": (TEXT, "how candidates are chosen: expression or de"),
+        **GROUPS,
+        "n_considered": (INTEGER, "pairs whose genes are all in the data"),
+        "n_candidates": (INTEGER, "pairs tested between at least one two populations"),
+        "n_significant": (INTEGER, "candidates with q below alpha between at least one two"),
+        "family_size": (INTEGER, "tests of the one family, pairs times pairs of populations"),
+        "min_p": (NUMBER, "smallest p that any of these tests can give"),
+        "lone_q": (NUMBER, "smallest q that one test at its floor can reach alone"),
+        "n_at_floor": (INTEGER, "tests that must lie at the floor of untied scores for q < alpha"),
+        "caveat": (TEXT, "what the rule does to q"),
         **REASON,
     },
 )

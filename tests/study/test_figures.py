@@ -23,14 +23,17 @@ from cartscope._schema import (
     GENE_SET_SCORES,
     GSEA,
     LIGREC,
+    LIGREC_INTERACTION,
     LIGREC_PATIENTS,
     QC,
     SCHEMAS,
     SIGNATURES,
 )
+from cartscope.stats import n_at_floor_needed
 from cartscope.study import Manifests, Settings, all_figures, all_steps
 from cartscope.study._context import Context
 from cartscope.study._figures import figure_files, figure_step
+from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import FigureSpec, NotDrawable
 from cartscope.study._registry import annotating_before
 from cartscope.study.steps import contrasts as contrasts_step
@@ -234,6 +237,19 @@ def ligrec_patients():
     return pd.DataFrame([*rows, unplaced])
 
 
+def ligrec_interaction():
+    return pd.DataFrame(
+        [
+            LIGREC_INTERACTION.blank(
+                contrast="ligrec_crs_interaction", source="cd14_monocyte", target="car_pos_cd4",
+                ligand="CXCL10", receptor="CXCR3", p_value=p, fdr=p, family_size=13, min_p=1e-4,
+                patients=patients, caveat="not separable from study x CRS: why",
+            )
+            for patients, p in (("all", 0.004), ("of a study and arm with both groups", 0.03))
+        ]
+    )  # fmt: skip
+
+
 IFNG_RESPONSE = "HALLMARK_INTERFERON_GAMMA_RESPONSE"
 
 
@@ -315,6 +331,7 @@ def ctx(tmp_path_factory):
     made.write_table("tables/expression.csv", expression())
     made.write_table("tables/ligrec.csv", ligrec())
     made.write_table("tables/ligrec_patients.csv", ligrec_patients())
+    made.write_table("tables/ligrec_interaction.csv", ligrec_interaction())
     made.write_table("tables/signatures.csv", signatures())
     tables = []
     for population, genes in {
@@ -789,10 +806,26 @@ def test_s11g_shows_the_named_pairs_then_what_passes_in_the_other_family(ctx):
     assert ax.get_title().split("\n") == [
         "1 of 1 primary tests have q < 0.1", "1 of 3 exploratory tests have q < 0.1",
     ]  # fmt: skip
-    assert ax.get_xlabel().split("\n") == [
-        "ligrec_crs_anakinra: n = 3 v 4, 7 primary tests, smallest attainable p = 0.057",
-        "ligrec_crs_anakinra: n = 3 v 4, 50 exploratory tests, smallest attainable p = 0.057",
+    assert [line.strip() for line in ax.get_xlabel().split("\n")] == [
+        "ligrec_crs_anakinra: n = 3 v 4, 7 primary tests, smallest attainable p = 0.057;",
+        # 2 / 35 * 7 / 4 is 0.1 on paper
+        "a test alone at its floor has q = 0.4, q < 0.1 takes "
+        f"{n_at_floor_needed(2 / 35, 7, alpha=0.1)} of them there",
+        "ligrec_crs_anakinra: n = 3 v 4, 50 exploratory tests, smallest attainable p = 0.057;",
+        "a test alone at its floor has q = 1, q < 0.1 takes 29 of them there",
     ]
+
+
+def test_s11g_says_where_ties_lower_the_floor_and_who_picked_the_pairs(ctx, monkeypatch):
+    """Six tied zeros halve the smallest p: 0.0048 beside 0.0095 is no slip."""
+    tied = {"n_group": 4, "n_reference": 6, "min_p": 1 / 210, "candidates": TWICE}
+    figure, _ = s11g_with(ctx, monkeypatch, lambda t: t.assign(**tied))
+    note = figure.axes[0].get_xlabel()
+    assert "smallest attainable p = 0.0048 (0.0095 without ties)" in note
+    assert note.endswith(
+        "pairs picked by differential expression in the same patients and then tested: q is too "
+        "small"
+    )
 
 
 def test_s11g_where_nothing_passes_shows_the_smallest_p_and_says_so(ctx, monkeypatch):
@@ -840,12 +873,39 @@ def test_7e_has_a_dot_per_patient_and_the_primary_tests(drawn_7e):
     assert labels == ["≤ 1\n(3)", "≥ 2\n(3)", "≤ 1\n(6)", "≥ 2\n(4)"]  # A2 is not counted
     (below,) = ax.child_axes
     assert [t.get_text().strip() for t in below.get_xticklabels()] == ["anakinra", "no anakinra"]
-    assert below.get_xlabel() == "by NT: p = 0.025, q = 0.05"
+    assert below.get_xlabel() == ("by NT: p = 0.025, q = 0.05\narms differ: p = 0.004, 0.03\u2020")
+    assert set(source["p_arms_differ"]) == {0.004}
     assert set(source["patient"]) == set(PATIENTS)
     assert source["arm"].value_counts().to_dict() == {"no anakinra": 10, "anakinra": 7}
-    assert texts(panel_7e(figure, 0, 4)) == [
+    (note,) = texts(panel_7e(figure, 0, 4))
+    assert note.split("\n\n")[0] == (
         "q corrects for\n7 primary tests (anakinra)\n7 primary tests (no anakinra)"
-    ]
+    )
+    assert note.split("\n\n")[1].replace("\n", " ") == (
+        "arms differ: interaction of CRS and arm, 13 tests, p unadjusted; smallest attainable "
+        "p = 0.0001 \u2020 patients of a study and arm with both grades "
+        "not separable from study x CRS"
+    )
+
+
+def test_7e_says_why_the_arms_were_not_compared_and_who_picked_the_pairs(ctx, monkeypatch):
+    from cartscope.study import _panels
+
+    changed = {
+        "tables/ligrec_interaction.csv": ligrec_interaction()
+        .head(1)
+        .assign(p_value=np.nan, reason="no patient in the group with anakinra false"),
+        "tables/ligrec.csv": ligrec().assign(candidates=TWICE, family="exploratory"),
+    }
+    monkeypatch.setattr(
+        _panels, "read", lambda c, a: changed[a] if a in changed else c.read_table(a)
+    )
+    figure, _ = draw(ctx, "7E")
+    (below,) = panel_7e(figure, 0, 0).child_axes
+    assert below.get_xlabel().endswith("arms differ: not tested")
+    note = texts(panel_7e(figure, 0, 4))[0].replace("\n", " ")
+    assert "arms differ: no patient in the group with anakinra false" in note
+    assert "picked by differential expression in the same patients and then tested" in note
 
 
 def test_7e_zero_is_hollow_at_zero_and_not_estimable_hollow_below_it(drawn_7e):

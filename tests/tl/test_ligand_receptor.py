@@ -11,7 +11,12 @@ from scipy import sparse, stats
 from cartscope._errors import InputError, MissingKeyError
 from cartscope._schema import LIGREC
 from cartscope.io import read_lr_resource
-from cartscope.tl import LIGAND_RECEPTOR_SCORES, ligand_receptor, ligand_receptor_scores
+from cartscope.tl import (
+    LIGAND_RECEPTOR_SCORES,
+    ligand_receptor,
+    ligand_receptor_scores,
+    ligand_receptor_test,
+)
 
 CONTRAST = ("crs", "high", "low")
 GENES = ["CXCL10", "CXCR3", "DPP4", "RETN", "CAP1", "ITGA4", "ITGB1", "VCAM1", "SILENT"]
@@ -187,6 +192,35 @@ def test_candidates_do_not_depend_on_who_is_in_which_group(cells, rng):
     second = ligand_receptor(cells, groupby="type", contrast=CONTRAST, resource=PAIRS)
     key = ["source", "target", "ligand", "receptor"]
     pd.testing.assert_frame_equal(first[key], second[key])
+
+
+def test_given_genes_choose_candidates_and_the_rows_say_so(cells):
+    options = {"groupby": "type", "contrast": CONTRAST, "resource": PAIRS}
+    table = ligand_receptor(cells, **options, genes={"ITGB1"}, report=[("CXCL10", "CXCR3")])
+    tested = table[table["reason"] == ""]
+    assert set(tested["receptor"]) == {"ITGA4_ITGB1"}  # a subunit is enough
+    named = table[table["receptor"] == "CXCR3"]
+    assert (
+        named["reason"] == "not a candidate: none of its genes is among those that choose"
+    ).all()
+    assert table["candidates"].str.contains("q is too small if the same patients chose").all()
+    blind = ligand_receptor(cells, **options)
+    assert blind["candidates"].str.contains("whichever group").all()
+    assert ligand_receptor(cells, **options, genes=()).empty
+
+
+def test_scores_can_be_tested_again_without_the_cells(cells):
+    scores = ligand_receptor_scores(cells, groupby="type", resource=PAIRS)
+    levels = dict(zip(cells.obs["patient"], cells.obs["crs"], strict=True))
+    levels |= {"p9": "low", "stranger": "high", "ungraded": None}
+    again = ligand_receptor_test(scores, levels, contrast=("high", "low"), name="7E")
+    once = ligand_receptor(cells, groupby="type", contrast=CONTRAST, resource=PAIRS, name="7E")
+    pd.testing.assert_frame_equal(again, once)
+    assert again.attrs["left_out"] == ["stranger"]
+    with pytest.raises(InputError, match="a level of contrast is 'middle'"):
+        ligand_receptor_test(scores, levels, contrast=("high", "middle"))
+    with pytest.raises(InputError, match=r"no option \['score'\]"):
+        ligand_receptor_test(scores, levels, contrast=("high", "low"), score="mean")
 
 
 def test_a_pair_that_only_the_smaller_group_expresses_is_a_candidate(cells):

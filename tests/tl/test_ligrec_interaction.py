@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from cartscope._errors import InputError
 from cartscope._schema import LIGREC_INTERACTION
@@ -51,6 +54,46 @@ def test_the_same_difference_in_both_arms_is_none():
         table = ligand_receptor_interaction(*study(values), **OPTIONS, n_permutations=200)
         p.append(table.loc[0, "p_value"])
     assert np.mean(np.array(p) < 0.05) < 0.12
+
+
+def test_few_patients_are_permuted_in_every_way():
+    """Twenty ways in each arm: compared with all orders of residuals, written down."""
+    values = np.array([9.0, 7, 8, 2, 6, 3, 4, 5, 1, 10, 12, 11])
+    group, first = np.tile(np.repeat([True, False], 3), 2), np.repeat([True, False], 6)
+    names = tuple(f"p{i:02}" for i in range(12))
+    ligand = np.repeat(values[:, None, None], 2, axis=2)
+    one = np.ones_like(ligand)
+    scores = LigandReceptorScores(
+        names, ("m",), ("m",), ("m",), PAIRS, ligand, one, one, one, one[:, :, 0], "product", 10
+    )
+    levels = {
+        n: ("high" if g else "low", bool(a)) for n, g, a in zip(names, group, first, strict=True)
+    }
+    row = ligand_receptor_interaction(scores, levels, **OPTIONS).iloc[0]
+    ranks = stats.rankdata(values)
+    additive = np.column_stack([np.ones(12), group, first])
+    fitted = additive @ np.linalg.pinv(additive) @ ranks
+    full = np.column_stack([additive, group & first])
+
+    def t_of(y):
+        b, rss = np.linalg.lstsq(full, y, rcond=None)[:2]
+        return b[-1] / np.sqrt(rss[0] / 8 * np.linalg.inv(full.T @ full)[-1, -1])
+
+    ways = [np.array([*c, *sorted({*range(6)} - {*c})]) for c in combinations(range(6), 3)]
+    every = [
+        abs(t_of(fitted + (ranks - fitted)[np.concatenate([a, b + 6])])) for a in ways for b in ways
+    ]
+    assert row["t"] == pytest.approx(t_of(ranks))
+    assert row["p_value"] == pytest.approx(np.mean(np.array(every) >= abs(row["t"]) - 1e-9))
+    assert row["min_p"] == pytest.approx(np.mean(np.array(every) >= max(every) - 1e-9))
+    assert row["test"].endswith("permuted within arms, all: 400")
+
+
+def test_p_never_lies_below_what_the_permutations_can_give(rng):
+    values = rng.normal(0, 1, 30) + np.repeat([40, -40, -40, 40], [4, 6, 10, 10])
+    row = ligand_receptor_interaction(*study(values), **OPTIONS, n_permutations=200).iloc[0]
+    assert row["p_value"] == row["min_p"] == pytest.approx(1 / 201)
+    assert row["test"].endswith("drawn: 200")
 
 
 def test_the_seed_decides_and_other_pairs_do_not(rng):

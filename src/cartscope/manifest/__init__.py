@@ -8,6 +8,7 @@ from ._contrasts import Condition, Contrast, Contrasts, Outcome, Population, rea
 from ._gene_sets import GeneSetNote, GeneSetNotes, read_gene_set_notes
 from ._geo import GeoSeries, read_geo_series
 from ._ligand_receptor import (
+    LigandReceptorCandidates,
     LigandReceptorManifest,
     LigandReceptorPair,
     read_ligand_receptor,
@@ -26,6 +27,7 @@ __all__ = [
     "Evidence",
     "GeneSetNote",
     "GeneSetNotes",
+    "LigandReceptorCandidates",
     "LigandReceptorManifest",
     "LigandReceptorPair",
     "GeoSeries",

@@ -26,6 +26,13 @@ class LigandReceptorResources(Model):
     why: str = Field(min_length=3)
 
 
+class LigandReceptorCandidates(Model):
+    """Whose differential expression picks pairs, in presets that pick by it."""
+
+    outcomes: tuple[str, ...] = Field(min_length=1)
+    why: str = Field(min_length=3)
+
+
 class LigandReceptorPair(Model):
     """A pair that a claim names."""
 
@@ -46,6 +53,7 @@ class LigandReceptorManifest(Model):
     """``ligand_receptor.toml``."""
 
     resources: LigandReceptorResources
+    candidates: LigandReceptorCandidates
     pair: tuple[LigandReceptorPair, ...] = ()
 
 

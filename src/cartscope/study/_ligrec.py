@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cartscope import pl
+from cartscope import pl, stats
 from cartscope.study import _panels
 from cartscope.study._groups import GROUP, REFERENCE
+from cartscope.study._ligrec_arms import ALL
+from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import NotDrawable
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
 LIGREC = "tables/ligrec.csv"
 PATIENTS = "tables/ligrec_patients.csv"
+ARMS = "tables/ligrec_interaction.csv"
 PRIMARY = "primary"
+ALPHA = 0.1
+SUBSET = "\u2020"  # marks the test without patients of studies that have one side only
 LINE = 9  # letters of a population's name side by side
 SIDES = {REFERENCE: "≤ 1", GROUP: "≥ 2"}
 
@@ -75,7 +80,55 @@ def dots(
     columns = ["contrast", "source", "target", "ligand", "receptor", "n_group", "n_reference",
                "median_group", "median_reference", "log2_change", "u", "p_value", "fdr",
                "family", "family_size", "min_p", "reason"]  # fmt: skip
+    columns += [c for c in ("candidates",) if c in table]
     return table[[*columns, "minus_log10_q", "to", "row"]]
+
+
+def floor_note(ax: Axes, table: pd.DataFrame) -> None:
+    """Write under a panel what its families of tests can show at all.
+
+    Parameters
+    ----------
+    ax
+        Axes to write under.
+    table
+        Rows with contrast, family, p_value, fdr, n_group, n_reference, family_size, min_p and
+        candidates.
+    """
+    lines = []
+    for (contrast, family), rows in table[table["p_value"].notna()].groupby(
+        ["contrast", "family"], sort=False, dropna=False
+    ):
+        size, best = int(rows["family_size"].iloc[0]), float(rows["min_p"].min())
+        n = [rows["n_group"].max(), rows["n_reference"].max()]
+        untied = stats.smallest_p(*map(int, n))
+        shown, alone = _panels.number(best), _panels.number(untied)
+        tied = f" ({alone} without ties)" if best < untied and shown != alone else ""
+        words = f"{family} " if family else ""
+        lines.append(
+            f"{contrast}: n = {n[0]} v {n[1]}, {size:,} {words}tests, smallest attainable "
+            f"p = {shown}{tied}{_reach(untied, size)}"
+        )
+    lines += _rule(table)
+    ax.set_xlabel("\n".join(lines), fontsize=5.5, color="#555555", loc="left")
+
+
+def _reach(untied: float, size: int) -> str:
+    """Say how far a family can get: one test alone, and what q < 0.1 takes."""
+    if not size:
+        return ""
+    alone = _panels.number(stats.smallest_q(untied, size))
+    needed = stats.n_at_floor_needed(untied, size, alpha=ALPHA)
+    takes = "is out of reach" if needed is None else f"takes {needed:,} of them there"
+    return f";\n    a test alone at its floor has q = {alone}, q < {ALPHA:g} {takes}"
+
+
+def _rule(table: pd.DataFrame) -> list[str]:
+    """Return the warning of pairs that were picked by looking, once."""
+    if "candidates" not in table:
+        return []
+    picked = table["candidates"].astype(str) == TWICE
+    return [f"pairs {TWICE}"] if picked.any() else []
 
 
 def results(ctx: Context) -> pd.DataFrame:
@@ -98,6 +151,7 @@ def pair_strip(
     target: str,
     ax: Axes,
     below: Mapping[str, str],
+    differ: str = "",
 ) -> pd.DataFrame:
     """Draw the scores of one pair from one population to another, and their tests.
 
@@ -115,6 +169,8 @@ def pair_strip(
         Axes to draw on.
     below
         Id of the contrasts whose tests are written below, by what to call them.
+    differ
+        Id of the contrast that asks whether the arms differ, written below as well.
 
     Returns
     -------
@@ -142,8 +198,9 @@ def pair_strip(
             "fdr": np.nan,
             "family": "",
             "family_size": 0,
+            "candidates": "",
         }.items():
-            scores[column] = rows[column].iloc[0] if len(rows) else none
+            scores[column] = rows[column].iloc[0] if len(rows) and column in rows else none
         scores = scores[scores["side"].isin(list(SIDES))]
         parts.append(scores.assign(arm=arm, column=scores["side"].map(names)))
     table = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
@@ -164,6 +221,8 @@ def pair_strip(
     n = [f"{first}\n({last.removeprefix('n = ')})" for first, *_, last in texts]
     ax.set_xticks(range(len(order)), n)
     lines = [f"{n}: {_say(of(results(ctx), c)).replace(chr(10), ', ')}" for n, c in below.items()]
+    if differ:
+        lines += _arms_differ(of(_panels.read(ctx, ARMS), differ))
     _name_arms(ax, list(arms), note="\n".join(lines))
     return table.drop(columns="column")
 
@@ -171,6 +230,16 @@ def pair_strip(
 def _say(rows: pd.DataFrame) -> str:
     tested = rows[rows["p_value"].notna()]
     return _panels.say_p(tested.iloc[0], family=False) if len(tested) else "not tested"
+
+
+def _arms_differ(rows: pd.DataFrame) -> list[str]:
+    """Say the interaction of all patients, and without studies that have one side only."""
+    tested = rows[rows["p_value"].notna()]
+    if tested.empty:
+        return ["arms differ: not tested"]
+    p = [f"{_panels.number(p)}{SUBSET if of != ALL else ''}" for p, of in
+         zip(tested["p_value"], tested["patients"], strict=True)]  # fmt: skip
+    return [f"arms differ: p = {', '.join(p)}"]
 
 
 def _hollow_zeros(ax: Axes) -> None:

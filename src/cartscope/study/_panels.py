@@ -16,8 +16,6 @@ from cartscope.study._model import NotDrawable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from matplotlib.axes import Axes
-
     from cartscope.study._context import Context
 
 CONTRASTS = "tables/contrasts.csv"
@@ -243,31 +241,6 @@ def claim_sets(ctx: Context, claim: str) -> dict[str, str]:
     """
     found = next(c for c in ctx.manifests.claims if c.id == claim)
     return {name: text for e in found.evidence for text, name in e.features.items()}
-
-
-def floor_note(ax: Axes, table: pd.DataFrame) -> None:
-    """Write under a panel the n, the family and the smallest p of its contrasts.
-
-    Parameters
-    ----------
-    ax
-        Axes to write under.
-    table
-        Rows with contrast, p_value, n_group, n_reference, family_size and min_p; family where
-        one contrast has several.
-    """
-    lines = []
-    tested = table[table["p_value"].notna()]
-    by = ["contrast", "family"] if "family" in tested else ["contrast"]
-    for names, rows in tested.groupby(by, sort=False, dropna=False):
-        one = rows.iloc[0]
-        best = rows["min_p"].min()
-        family = f"{names[1]} " if len(names) > 1 and names[1] else ""
-        lines.append(
-            f"{names[0]}: n = {one['n_group']} v {one['n_reference']}, "
-            f"{one['family_size']:,} {family}tests, smallest attainable p = {number(best)}"
-        )
-    ax.set_xlabel("\n".join(lines), fontsize=5.5, color="#555555", loc="left")
 
 
 def short_set(name: str, width: int = 44) -> str:

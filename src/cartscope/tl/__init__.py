@@ -22,6 +22,7 @@ from cartscope.tl._ligrec_scores import (
     LigandReceptorScores,
     ligand_receptor_scores,
 )
+from cartscope.tl._ligrec_test import ligand_receptor_test
 from cartscope.tl._missed_car import compare_fractions, correct_missed
 from cartscope.tl._over_representation import over_representation
 from cartscope.tl._score_genes import score_genes
@@ -77,6 +78,7 @@ __all__ = [
     "gene_set_patient_test",
     "over_representation",
     "ligand_receptor",
+    "ligand_receptor_test",
     "ligand_receptor_interaction",
     "ligand_receptor_scores",
     "LigandReceptorScores",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import combinations, product
+from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from cartscope.tl._ligrec_scores import LigandReceptorScores
 
+TEST = "ranks, residuals of the additive model permuted within arms"
+TIE = 1e-9
 MIN_PATIENTS = 2  # in each of the four cells: one would have no spread of its own
 
 
@@ -34,7 +38,9 @@ def ligand_receptor_interaction(
 
     Scores are ranked over all patients, so that one extreme patient cannot carry the result. The
     interaction of group and arm is compared with its distribution when residuals of the additive
-    model are permuted within arms. "Significant in one arm and not in the other" is no such test.
+    model are permuted between the patients of an arm: in every way where these are at most
+    ``n_permutations``, else in as many drawn ones. "Significant in one arm and not in the other" is
+    no such test.
 
     Parameters
     ----------
@@ -49,7 +55,7 @@ def ligand_receptor_interaction(
     pairs
         (ligand, receptor) pairs, chosen beforehand.
     n_permutations
-        Permutations drawn.
+        Most permutations.
     random_state
         Seed.
     name
@@ -59,7 +65,8 @@ def ligand_receptor_interaction(
     -------
     One row per pair, source and target: contrast, source, target, ligand, receptor, the number of
     patients in each of the four cells, change_first and change_second (difference of the mean
-    scores in each arm), t, p_value, fdr (Benjamini-Hochberg over the table), family_size, reason.
+    scores in each arm), t, p_value, fdr (Benjamini-Hochberg over the table), family_size, min_p
+    (the smallest p that these permutations can give), test (what was permuted how often), reason.
 
     Raises
     ------
@@ -151,17 +158,45 @@ def _interaction(
         row[f"change_{arm}"] = y[cells[f"group_{arm}"]].mean() - y[cells[f"reference_{arm}"]].mean()
     ranks = rankdata(y)
     if np.ptp(ranks) == 0:
-        return {**row, "t": 0.0, "p_value": 1.0}
+        return {**row, "t": 0.0, "p_value": 1.0, "min_p": 1.0, "test": TEST}
     additive = np.stack([np.ones(y.size), group, first], axis=1).astype(float)
     fitted = additive @ np.linalg.lstsq(additive, ranks, rcond=None)[0]
-    residuals = ranks - fitted
-    order = np.tile(np.arange(y.size), (n_permutations, 1))
-    for arm in (first, ~first):
-        order[:, arm] = rng.permuted(order[:, arm], axis=1)
-    drawn = fitted + residuals[order]
-    t = _t(np.vstack([ranks, drawn]), np.column_stack([additive, group & first]))
-    beyond = np.abs(t[1:]) >= np.abs(t[0]) - 1e-9
-    return {**row, "t": t[0], "p_value": (beyond.sum() + 1) / (n_permutations + 1)}
+    order, whole = _orders(group, first, rng, n_permutations=n_permutations)
+    drawn = fitted + (ranks - fitted)[order]
+    signed = _t(np.vstack([ranks, drawn]), np.column_stack([additive, group & first]))
+    t = np.abs(signed)
+    beyond = t[1:] >= t[0] - TIE
+    if whole:  # the patients as they are is one of the ways
+        p, floor = beyond.mean(), (t[1:] >= t[1:].max() - TIE).mean()
+    else:
+        p = (beyond.sum() + 1) / (len(order) + 1)
+        floor = 1 / (len(order) + 1)
+    told = f"{'all' if whole else 'drawn'}: {len(order):,}"
+    return {**row, "t": signed[0], "p_value": p, "min_p": floor, "test": f"{TEST}, {told}"}
+
+
+def _orders(
+    group: np.ndarray, first: np.ndarray, rng: np.random.Generator, *, n_permutations: int
+) -> tuple[np.ndarray, bool]:
+    """Return whose residual each patient gets, a row per permutation, and whether these are all.
+
+    Within one side of an arm the order of residuals changes nothing, so all ways are the ways to
+    deal the residuals of each arm out to its two sides.
+    """
+    arms = [np.flatnonzero(first), np.flatnonzero(~first)]
+    ways = int(np.prod([comb(arm.size, int(group[arm].sum())) for arm in arms], dtype=float))
+    if ways > n_permutations:
+        order = np.tile(np.arange(group.size), (n_permutations, 1))
+        for arm in arms:
+            order[:, arm] = rng.permuted(order[:, arm], axis=1)
+        return order, False
+    order = np.empty((ways, group.size), dtype=np.int64)
+    dealt = [[np.array(c) for c in combinations(arm, int(group[arm].sum()))] for arm in arms]
+    for i, chosen in enumerate(product(*dealt)):
+        for arm, picked in zip(arms, chosen, strict=True):
+            order[i, arm[group[arm]]] = picked
+            order[i, arm[~group[arm]]] = np.setdiff1d(arm, picked)
+    return order, True
 
 
 def _t(y: np.ndarray, design: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 
 from cartscope import pl
 from cartscope.study import _panels
-from cartscope.study._ligrec import dots
+from cartscope.study._ligrec import dots, floor_note
 from cartscope.study._model import FigureSpec
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     drawn = table.rename(columns={"log2_change": color, "minus_log10_q": size})
     pl.dot_plot(drawn, x="to", y="row", color=color, size=size, ax=ax, diverging=True,
                 largest=max(1.0, table["minus_log10_q"].max()))  # fmt: skip
-    _panels.floor_note(ax, table)
+    floor_note(ax, table)
     return figure, table.drop(columns="row")
 
 
@@ -48,7 +48,9 @@ FIGURE = FigureSpec(
     claims=("lr-cxcl10", "lr-retn-cap1"),
     caption="One score per patient, pair and ordered pair of populations; colour: grade ≥ 2 "
     "against ≤ 1, area: exact Mann-Whitney U test, Benjamini-Hochberg within a contrast over "
-    "the named pairs between all populations, a family of their own; cross: not tested, or "
-    "too few patients for a q. CAR+ cells come from all samples, the others from unsorted ones.",
-    note="Exact two-sided Mann-Whitney U test, one value per patient; q over the named pairs.",
+    "the named pairs between all populations, a family of their own (preset published: over "
+    "all candidates); cross: not tested, or too few patients for a q. CAR+ cells come from "
+    "all samples, the others from unsorted ones.",
+    note="Exact two-sided Mann-Whitney U test, one value per patient; what q is over stands "
+    "under the panel.",
 )

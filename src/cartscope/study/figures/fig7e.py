@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope.study import _panels
-from cartscope.study._ligrec import LIGREC, PATIENTS, pair_strip
+from cartscope.study._ligrec import ARMS as ARMS_TABLE
+from cartscope.study._ligrec import LIGREC, PATIENTS, SUBSET, pair_strip
+from cartscope.study._ligrec_arms import ALL
+from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import FigureSpec, NotDrawable
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from cartscope.study._context import Context
 
 ARMS = {"anakinra": "ligrec_crs_anakinra", "no anakinra": "ligrec_crs_no_anakinra"}
 BY_NT = {"by NT": "ligrec_nt_anakinra"}
+DIFFER = "ligrec_crs_interaction"
+WRAP = 32  # letters that fit where a panel is free
 
 
 def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
@@ -40,7 +45,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
                 free.append(ax)
                 continue
             drawn = pair_strip(ctx, arms, pair=(p.ligand, p.receptor, p.source), target=target,
-                               ax=ax, below=BY_NT)  # fmt: skip
+                               ax=ax, below=BY_NT, differ=DIFFER)  # fmt: skip
             parts.append(drawn)
             ax.set_ylabel(text)
             text = ""  # once per row
@@ -51,8 +56,14 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         plt.close(figure)
         msg = "no patient has both populations of a named pair"
         raise NotDrawable(msg)
-    _write_families(free[0] if free else axes[0, -1], table)
-    return figure, table
+    arms_differ = _panels.read(ctx, ARMS_TABLE)
+    arms_differ = arms_differ[arms_differ["contrast"] == DIFFER]
+    lines = [*_families(table), *_interaction(arms_differ)]
+    (free[0] if free else axes[0, -1]).text(
+        0.02, 0.98, "\n".join(lines), transform=(free[0] if free else axes[0, -1]).transAxes,
+        va="top", fontsize=6, color="#555555",
+    )  # fmt: skip
+    return figure, _with_interaction(table, arms_differ)
 
 
 def _arms_with_results(ctx: Context) -> dict[str, str]:
@@ -69,27 +80,54 @@ def _arms_with_results(ctx: Context) -> dict[str, str]:
     return arms
 
 
-def _write_families(ax: Axes, table: pd.DataFrame) -> None:
+def _families(table: pd.DataFrame) -> list[str]:
     lines = ["q corrects for"]
     for arm, rows in table[table["p_value"].notna()].groupby("arm", sort=False):
         one = rows.iloc[0]
         lines.append(f"{one['family_size']:.0f} {one['family']} tests ({arm})".replace("  ", " "))
-    ax.text(0.02, 0.98, "\n".join(lines), transform=ax.transAxes, va="top", fontsize=6,
-            color="#555555")  # fmt: skip
+    if "candidates" in table and (table["candidates"] == TWICE).any():
+        lines += textwrap.wrap(f"pairs {TWICE}", WRAP)
+    return lines
+
+
+def _interaction(rows: pd.DataFrame) -> list[str]:
+    """Say what the p of the arms' difference is, and what it cannot say."""
+    tested = rows[rows["p_value"].notna()]
+    if tested.empty:
+        reason = next((r for r in rows["reason"] if r), "no result")
+        return ["", *textwrap.wrap(f"arms differ: {reason}", WRAP)]
+    text = (
+        f"arms differ: interaction of CRS and arm, {tested['family_size'].max()} tests, p "
+        f"unadjusted; smallest attainable p = {_panels.number(tested['min_p'].min())}"
+    )
+    lines = ["", *textwrap.wrap(text, WRAP)]
+    if (tested["patients"] != ALL).any():
+        lines += textwrap.wrap(f"{SUBSET} patients of a study and arm with both grades", WRAP)
+    caveat = next((c for c in rows["caveat"] if c), "")
+    return [*lines, *textwrap.wrap(caveat.partition(":")[0], WRAP)]
+
+
+def _with_interaction(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the interaction's p of all patients to the source data."""
+    keys = ["source", "target", "ligand", "receptor"]
+    one = rows[rows["patients"] == ALL].set_index(keys)["p_value"].rename("p_arms_differ")
+    return table.join(one, on=keys)
 
 
 FIGURE = FigureSpec(
     id="7E",
     title="Scores of ligands of CD14 monocytes and receptors in each patient",
-    needs=(LIGREC, PATIENTS, _panels.CONTRASTS),
+    needs=(LIGREC, PATIENTS, ARMS_TABLE, _panels.CONTRASTS),
     draw=draw,
     claims=("lr-cxcl10", "lr-retn-cap1"),
     caption="Scores of the named pairs at day 7, one dot per patient, CRS grade ≤ 1 and ≥ 2, bars "
     "at medians. Hollow on the zero line: ligand or receptor not seen, the score is zero and "
     "is counted; hollow below it: too few cells, not estimable and not counted. Exact "
     "two-sided Mann-Whitney U test within each arm; q by Benjamini-Hochberg over the named "
-    "pairs between all populations, a family of their own; below, by NT grade, anakinra. "
-    "In brackets: patients counted.",
+    "pairs between all populations, a family of their own (preset published: over all "
+    "candidates); below, by NT grade, anakinra. "
+    "Arms differ: interaction of CRS grade and arm on ranks, residuals of the additive model "
+    "permuted within arms. In brackets: patients counted.",
     note="Patients by CRS grade. Exact two-sided Mann-Whitney U test, one value per patient. "
     "Hollow: a score of zero; hollow below zero: not estimable.",
 )

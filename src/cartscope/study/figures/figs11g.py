@@ -9,7 +9,7 @@ from matplotlib import pyplot as plt
 
 from cartscope import pl
 from cartscope.study import _panels
-from cartscope.study._ligrec import LIGREC, PRIMARY, dots
+from cartscope.study._ligrec import LIGREC, PRIMARY, dots, floor_note
 from cartscope.study._model import FigureSpec
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
                 largest=max(1.0, table["minus_log10_q"].max()))  # fmt: skip
     families = sorted(rows.groupby("family"), key=lambda item: item[0] != PRIMARY)
     ax.set_title("\n".join(_count(g, n) for n, g in families), pad=26)
-    _panels.floor_note(ax, table)
+    floor_note(ax, table)
     return figure, table.drop(columns="row")
 
 
@@ -81,7 +81,8 @@ FIGURE = FigureSpec(
     "populations, anakinra arm, CRS grade ≥ 2 against ≤ 1, at most 29; where none of the "
     "others has, those with the smallest p, larger changes first. Exact Mann-Whitney U test "
     "between patients; q by Benjamini-Hochberg within the named pairs, and within the "
-    "others; cross: not tested. With 4 against 6 patients the floor of the test bounds "
+    "others (preset published: no named pairs, and all candidates are one family); cross: not "
+    "tested; empty: no candidate there. With 4 against 6 patients the floor of the test bounds "
     "every q from below.",
     note="*: named in the paper. Exact two-sided Mann-Whitney U test, one value per patient; "
     "its floor bounds every q from below.",
