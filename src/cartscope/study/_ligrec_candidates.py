@@ -43,6 +43,8 @@ def picking_genes(ctx: Context) -> frozenset[str]:
     for name in outcomes:
         one_of(name, tuple(contrasts.outcome), name="an outcome of [candidates]")
     ids = [c.id for c in contrasts.by_analysis("de") if c.outcome in outcomes]
+    if not ids:  # a run of other contrasts alone
+        return frozenset()
     table = ctx.read_table(PICKED_FROM)
     alpha = ctx.manifests.preset("published").values("de")["alpha"]
     return frozenset(table.loc[table["contrast"].isin(ids) & (table["fdr"] < alpha), "gene"])
