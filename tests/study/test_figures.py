@@ -191,6 +191,16 @@ def expression():
                 {"gene": gene, "cell_type": kind, "t_subset": "", "car_status": "negative",
                  "timepoint": timepoint, "mean": 1.0, "share": 0.5, "n_cells": 40}
             )  # fmt: skip
+    # dendritic cells of blood, and what of theirs the product's LAMP3+ cells have
+    for gene, product, blood in (("LAMP3", 3.0, 0.0), ("CD1C", 0.0, 1.5), ("HLA-DQA1", 2.0, 2.0)):
+        for kind, timepoint, mean in (
+            ("LAMP3+", "infusion_product", product), ("cDC", "day7", blood),
+            ("cDC", "infusion_product", 9.0), ("LAMP3+", "day7", 9.0),
+        ):  # fmt: skip
+            rows.append(
+                {"gene": gene, "cell_type": kind, "t_subset": "", "car_status": "negative",
+                 "timepoint": timepoint, "mean": mean, "share": 0.5, "n_cells": 25}
+            )  # fmt: skip
     return EXPRESSION.check(pd.DataFrame(rows))
 
 
@@ -720,6 +730,29 @@ def test_7d_crosses_what_was_not_tested(ctx):
     assert [c.get_offsets()[:, 0].tolist() for c in crosses] == [[0, 0, 0], [1, 1, 1]]
     assert "smallest attainable p = 0.057" in ax.get_xlabel()
     np.testing.assert_allclose(source["minus_log10_q"].dropna(), -np.log10(0.05))
+
+
+def test_s8c_holds_markers_of_products_against_those_of_blood(ctx, monkeypatch):
+    figure, source = draw(ctx, "S8C")
+    (ax,) = figure.axes  # no CD14 monocyte of blood is in the table: one panel
+    assert source.set_index("gene")[["blood", "product"]].to_dict("index") == {
+        "LAMP3": {"blood": 0.0, "product": 3.0},
+        "CD1C": {"blood": 1.5, "product": 0.0},
+        "HLA-DQA1": {"blood": 2.0, "product": 2.0},
+    }
+    np.testing.assert_allclose(
+        offsets(ax), source[["blood", "product"]], err_msg="dots lie elsewhere than the table says"
+    )
+    shades = [to_hex(c) for c in ax.collections[0].get_facecolors()]
+    expected = {"LAMP3": pl.GROUP, "CD1C": pl.REFERENCE, "HLA-DQA1": pl.REFERENCE}
+    assert shades == [to_hex(expected[g]) for g in source["gene"]]
+    assert sorted(texts(ax)) == ["CD1C", "HLA-DQA1", "LAMP3"]
+    assert ax.get_xlabel() == "cDC, day 7 (25)"
+    assert ax.get_ylabel() == "LAMP3+, product (25)"
+    assert ax.get_xlim() == ax.get_ylim()
+    monkeypatch.setattr("cartscope.study.figures.figs8c.MIN_CELLS", 26)
+    with pytest.raises(NotDrawable, match="no ICANS-associated or LAMP3"):
+        all_figures()["S8C"].draw(ctx)
 
 
 def test_s8d_counts_products_above_one_percent(ctx):
