@@ -234,6 +234,5 @@ by_grade.round(3)
 #
 # So results on CAR-positive cells stand on firmer ground than results on CAR-negative ones, and the latter need the audit beside them.
 #
-# **Try:** `cells=150` in `simulate_adata`: the intervals grow, or there is none. Or set `CAR = ["Kymriah"]`, the wrong product: the calls
-# look like any others, no cell is positive, and only the audit's column `reason` says that nothing could be known. So read the audit
-# first.
+# **Try:** `cells=150` in `simulate_adata`: the intervals grow, or there is none. Or set `CAR = ["Kymriah"]`, the wrong product: no cell
+# has it, so no cell is negative either. All are unknown, and the audit's column `reason` says why.

@@ -15,7 +15,6 @@ import cartscope as cs
 
 HERE = Path(__file__).parents[2] / "notebooks"
 SCRIPTS = sorted(HERE.glob("[0-9]*.py"))
-SLOW = {"02", "04", "05"}
 HOSTS = {
     "doi.org": r"/10\.\d{4,9}/\S+",
     "creativecommons.org": r"/licenses/by/4\.0/",
@@ -191,10 +190,7 @@ def test_simulated_cells_are_called_so_in_text_and_figures(path):
     assert figures == text.count("cs.pl.stamp(figure, ") > 0
 
 
-@pytest.mark.parametrize(
-    "path",
-    [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem[:2] in SLOW)) for p in SCRIPTS],
-)
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
 def test_notebook_runs_and_shows_what_it_says(path, tmp_path):
     (tmp_path / "data").mkdir()
     data = HERE / "data" / "pbmc3k.h5"
