@@ -96,6 +96,20 @@ GENE_FILTER = Schema(
     },
 )
 
+FITS = Schema(
+    "fits.csv",
+    {
+        **OF_CONTRAST,
+        "preset": (TEXT, "recommended or published"),
+        "fit": (TEXT, "fit of contrasts.toml, or the contrast's own id"),
+        "design": (TEXT, "formula of the model; `group` is the outcome"),
+        "term": (TEXT, "what of the model the contrast is"),
+        "n_profiles": (INTEGER, "profiles that the model was fitted to"),
+        "caveat": (TEXT, "what the contrast cannot be told apart from, from contrasts.toml"),
+        "note": (TEXT, "what was left out of the model and why"),
+    },
+)
+
 DE = Schema(
     "de.csv",
     {

@@ -4,7 +4,15 @@ from ._annotation import Annotation, read_annotation
 from ._base import Model, load_toml, manifest_dir
 from ._claims import Claim, Evidence, read_claims
 from ._cohort import Cohort, read_cohort_manifest
-from ._contrasts import Condition, Contrast, Contrasts, Outcome, Population, read_contrasts
+from ._contrasts import (
+    Condition,
+    Contrast,
+    Contrasts,
+    Fit,
+    Outcome,
+    Population,
+    read_contrasts,
+)
 from ._gene_sets import GeneSetNote, GeneSetNotes, read_gene_set_notes
 from ._geo import GeoSeries, read_geo_series
 from ._ligand_receptor import (
@@ -25,6 +33,7 @@ __all__ = [
     "Contrast",
     "Contrasts",
     "Evidence",
+    "Fit",
     "GeneSetNote",
     "GeneSetNotes",
     "LigandReceptorCandidates",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path  # noqa: TC003  (pydantic resolves annotations at run time)
 from typing import Literal
 
@@ -47,6 +48,17 @@ class Population(Model):
     libraries: Literal["unsorted", "all"]
 
 
+class Fit(Model):
+    """One model of one population, on which several contrasts are tested."""
+
+    population: str
+    samples: dict[str, tuple[Value, ...]]
+    outcome: str
+    design: str
+    why: str
+    restrict: tuple[str, ...] = ()
+
+
 class Contrast(Model):
     """One comparison between patients."""
 
@@ -60,6 +72,8 @@ class Contrast(Model):
     receivers: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     design: str | None = None
+    fit: str | None = None
+    at: dict[str, Value] = Field(default_factory=dict)
     interaction: str | None = None
     restrict: tuple[str, ...] = ()
     caveat: str = ""
@@ -82,6 +96,18 @@ class Contrast(Model):
         if "gsea" in self.analyses and "de" not in self.analyses:
             msg = "gsea ranks the genes of de: add de to analyses"
             raise ValueError(msg)
+        if (self.at or self.fit) and "de" not in self.analyses:
+            msg = "fit and at are for de contrasts: add de to analyses, or leave them out"
+            raise ValueError(msg)
+        if self.fit and bool(self.at) == bool(self.interaction):
+            msg = (
+                "a contrast on a fit says either where its effect is read, "
+                "for instance at = { anakinra = true }, or interaction"
+            )
+            raise ValueError(msg)
+        if self.at and not self.fit:
+            msg = "at says where on a shared fit an effect is read: name the fit"
+            raise ValueError(msg)
         return self
 
     def uses(self) -> tuple[str, ...]:
@@ -96,29 +122,60 @@ class Contrasts(Model):
     outcome: dict[str, Outcome]
     population: dict[str, Population]
     contrast: tuple[Contrast, ...]
+    fit: dict[str, Fit] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_exist(self) -> Contrasts:
         seen: set[str] = set()
+        for name, fit in self.fit.items():
+            self._check_names(f"fit {name!r}", (fit.outcome, *fit.restrict), (fit.population,))
         for c in self.contrast:
             if c.id in seen:
                 msg = f"two contrasts are called {c.id!r}; rename one"
                 raise ValueError(msg)
             seen.add(c.id)
-            for outcome in (c.outcome, *c.restrict):
-                if outcome not in self.outcome:
-                    msg = (
-                        f"contrast {c.id!r} names outcome {outcome!r}; known: {list(self.outcome)}"
-                    )
-                    raise ValueError(msg)
-            for population in c.uses():
-                if population not in self.population:
-                    msg = (
-                        f"contrast {c.id!r} names population {population!r}; "
-                        f"known: {list(self.population)}"
-                    )
-                    raise ValueError(msg)
+            self._check_names(f"contrast {c.id!r}", (c.outcome, *c.restrict), c.uses())
+            if c.fit is not None:
+                self._check_fit(c, c.fit)
         return self
+
+    def _check_names(
+        self, who: str, outcomes: tuple[str, ...], populations: tuple[str, ...]
+    ) -> None:
+        for outcome in outcomes:
+            if outcome not in self.outcome:
+                msg = f"{who} names outcome {outcome!r}; known: {list(self.outcome)}"
+                raise ValueError(msg)
+        for population in populations:
+            if population not in self.population:
+                msg = f"{who} names population {population!r}; known: {list(self.population)}"
+                raise ValueError(msg)
+
+    def _check_fit(self, c: Contrast, name: str) -> None:
+        if name not in self.fit:
+            msg = f"contrast {c.id!r} names fit {name!r}; known: {list(self.fit)}"
+            raise ValueError(msg)
+        fit = self.fit[name]
+        for key in ("population", "outcome", "restrict"):
+            if getattr(c, key) != getattr(fit, key):
+                msg = (
+                    f"contrast {c.id!r} and its fit {name!r} differ in {key}: "
+                    f"{getattr(c, key)!r} and {getattr(fit, key)!r}"
+                )
+                raise ValueError(msg)
+        outside = [
+            k
+            for k, v in fit.samples.items()
+            if not set(c.samples.get(k, ())) or not set(c.samples[k]) <= set(v)
+        ]
+        if outside:
+            msg = f"contrast {c.id!r} has samples that its fit {name!r} leaves out, by {outside}"
+            raise ValueError(msg)
+        words = set(re.findall(r"\w+", fit.design))
+        absent = [k for k in (*c.at, c.interaction) if k and k not in words]
+        if absent:
+            msg = f"contrast {c.id!r} names {absent}, which {fit.design!r} does not have"
+            raise ValueError(msg)
 
     def by_analysis(self, analysis: Analysis) -> tuple[Contrast, ...]:
         """Return the contrasts that ask for one analysis, in file order.

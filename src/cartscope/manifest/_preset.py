@@ -71,6 +71,7 @@ class De(Model):
     """Differential expression."""
 
     engine: Sourced[Literal["deseq2", "limma_voom"]]
+    covariates: Sourced[tuple[Literal["sex_inferred"], ...]]
     alpha: Sourced[float]
 
 

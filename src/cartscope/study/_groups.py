@@ -13,7 +13,7 @@ from cartscope import _keys as k
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cartscope.manifest import Condition, Contrast, Contrasts, Population
+    from cartscope.manifest import Condition, Contrast, Contrasts, Fit, Population
 
 GROUP = "group"
 REFERENCE = "reference"
@@ -26,7 +26,7 @@ class Split:
     ``side`` has one entry per sample of the contrast: ``"group"``, ``"reference"`` or ``""``.
     """
 
-    contrast: Contrast
+    contrast: Contrast | Fit
     side: pd.Series  # index: sample_id
     patients: pd.Series  # index: sample_id
     timepoints: pd.Series  # index: sample_id
@@ -63,13 +63,13 @@ class Split:
         return text
 
 
-def split(contrast: Contrast, contrasts: Contrasts, samples: pd.DataFrame) -> Split:
+def split(contrast: Contrast | Fit, contrasts: Contrasts, samples: pd.DataFrame) -> Split:
     """Place every sample of a contrast in its group, its reference or neither.
 
     Parameters
     ----------
     contrast
-        The comparison.
+        The comparison, or the fit that several share.
     contrasts
         The manifest it stands in.
     samples
@@ -98,7 +98,7 @@ def split(contrast: Contrast, contrasts: Contrasts, samples: pd.DataFrame) -> Sp
         for c in (*contrasts.outcome[o].group, *contrasts.outcome[o].reference)
     }
     missing = np.ones(len(rows), bool)  # a column that is not there is unknown for everyone
-    unknown = np.any([_blank(rows[c]) if c in rows else missing for c in columns], axis=0)
+    unknown = np.any([is_blank(rows[c]) if c in rows else missing for c in columns], axis=0)
     index = pd.Index(rows["sample_id"])
     return Split(
         contrast=contrast,
@@ -171,7 +171,14 @@ def _equals(values: pd.Series, *, value: object) -> np.ndarray:
     return (values.astype(str).str.lower() == str(value).lower()).to_numpy()
 
 
-def _blank(values: pd.Series) -> np.ndarray:
+def is_blank(values: pd.Series) -> np.ndarray:
+    """Return which values are missing or say that they are unknown.
+
+    Parameters
+    ----------
+    values
+        A column of a sample table.
+    """
     text = values.astype(str).str.lower()
     return (values.isna() | text.isin(["", "unknown", "nan", "<na>"])).to_numpy()
 

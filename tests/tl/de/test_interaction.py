@@ -56,3 +56,47 @@ def test_refusals(pseudobulk, fits):
     fit = fit_differential_expression(data[~empty].copy(), design="~ anakinra * group")
     with pytest.raises(EstimabilityError, match="cannot tell apart"):
         interaction_effects(fit, "group", "anakinra")
+
+
+def test_an_effect_within_one_arm_is_a_contrast_by_name(fits, cases):
+    fit = fits("interaction")
+    for arm, key in (("no", "simple_no"), ("yes", "simple_yes")):
+        table = fit.test(("group", "high", "low", {"anakinra": arm}))
+        assert table["contrast"][0] == f"group: high vs low within anakinra={arm}"
+        alone = fit.test(cases["interaction"].contrasts[key])
+        silent = (table["log2_fc"] == 0) & (alone["log2_fc"] != 0)
+        assert silent.mean() < 0.1  # no count in the arm: nothing to compare
+        columns = ["log2_fc", "stat"]
+        np.testing.assert_allclose(table.loc[~silent, columns], alone.loc[~silent, columns])
+
+
+def test_genes_silent_in_the_arm_are_not_compared_in_it(pseudobulk):
+    data = pseudobulk("interaction")
+    arm = (data.obs["anakinra"] == "yes").to_numpy()
+    data.X[arm, 5] = 0
+    data.X[~arm, 5] = 50
+    fit = fit_differential_expression(data, design="~ anakinra * group")
+    row = fit.test(("group", "high", "low", {"anakinra": "yes"})).iloc[5]
+    assert (row["log2_fc"], row["p_value"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ({"arm": "yes"}, "contrast stands at arm = 'yes', but '~ anakinra"),
+        ({"anakinra": "maybe"}, r"anakinra = 'maybe', but these samples have \['no', 'yes'\]"),
+    ],
+)
+def test_impossible_places_are_named(at, message, fits):
+    with pytest.raises(InputError, match=message):
+        fits("interaction").test(("group", "high", "low", at))
+
+
+def test_a_group_of_one_within_an_arm_is_refused(pseudobulk):
+    data = pseudobulk("interaction")
+    high = np.flatnonzero((data.obs["anakinra"] == "yes") & (data.obs["group"] == "high"))
+    rest = np.setdiff1d(np.arange(data.n_obs), high[1:])
+    fit = fit_differential_expression(data[rest].copy(), design="~ anakinra * group")
+    with pytest.raises(EstimabilityError, match=r"group = high has 1 sample\(s\)"):
+        fit.test(("group", "high", "low", {"anakinra": "yes"}))
+    assert fit.test(("group", "high", "low", {"anakinra": "no"}))["p_value"].notna().any()

@@ -1,4 +1,4 @@
-"""Differential expression between patients, by both presets, contrast by contrast."""
+"""Differential expression between patients, by both presets, fit by fit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import anndata
 import numpy as np
 import pandas as pd
 
+from cartscope import _keys as k
 from cartscope import pp, tl
 from cartscope._errors import EstimabilityError
-from cartscope._schema import DE, ENGINE_COMPARISON, GENE_FILTER
-from cartscope.study._groups import GROUP, REFERENCE, Split, split
+from cartscope._schema import DE, ENGINE_COMPARISON, FITS, GENE_FILTER
+from cartscope.study._fits import Model, plan_models
+from cartscope.study._groups import GROUP
 from cartscope.study._model import Step
-from cartscope.study._profiles import rows_of, too_few
-from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study._rows import not_tested, stack
 from cartscope.study._settings import PRESETS
 from cartscope.study.steps.pseudobulk import TABLE
@@ -25,67 +25,116 @@ if TYPE_CHECKING:
     from cartscope.manifest import Preset
     from cartscope.study._context import Context
 
+_UNKNOWN = "unknown"
+
 
 def run(ctx: Context) -> None:
     """Test every contrast of contrasts.toml that asks for it, by both presets side by side."""
-    samples = ctx.read_table("tables/samples.csv")
-    manifest = ctx.manifests.contrasts
-    splits = [split(c, manifest, samples) for c in manifest.by_analysis("de")]
-    min_cells = ctx.preset.values("pseudobulk")["min_cells"]
-    profiles: dict[str, AnnData] = {}
-    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in PRESETS}
+    plan = plan_models(ctx)
+    tables: dict[str, dict[str, pd.DataFrame]] = {}
     filtered: list[dict[str, Any]] = []
-    for s in splits:
-        if s.reason:
-            continue
-        population = s.contrast.population
-        if population not in profiles:
-            profiles[population] = anndata.read_h5ad(ctx.path(pseudobulk_artifact(population)))
-        rows = rows_of(profiles[population], s)
-        reason = too_few(rows, min_cells)
-        for name in PRESETS:
-            if reason:
-                tables[name].append(not_tested(DE, s.contrast.id, reason=reason))
-            else:
-                preset = ctx.manifests.preset(name)
-                keep, told = _tested_genes(rows, preset)
-                filtered.append({"contrast": s.contrast.id, "preset": name, **told})
-                passed = rows[:, keep].copy()
-                tables[name].append(_test(passed, s, preset=preset, n_jobs=ctx.jobs))
-    stacked = {name: stack(DE, parts, splits=splits) for name, parts in tables.items()}
+    fits: list[dict[str, Any]] = []
+    for name in PRESETS:
+        preset = ctx.manifests.preset(name)
+        rule = preset.values("pseudobulk")["gene_filter"]
+        whole = _above_cpm(plan.profiles) if rule == "cpm" else None
+        made = {c: not_tested(DE, c, reason=reason) for c, reason in plan.untested}
+        for model in plan.models:
+            counted = np.asarray(model.rows.X.sum(axis=0)).ravel() > 0
+            keep = pp.filter_genes(model.rows, group=model.cells) if whole is None else whole
+            tested = keep.to_numpy() & counted
+            told = {"rule": rule, "n_genes": int(counted.sum()), "n_tested": int(tested.sum())}
+            told["n_dropped"] = told["n_genes"] - told["n_tested"]
+            results, described = _test(
+                model, model.rows[:, tested].copy(), preset=preset, n_jobs=ctx.jobs
+            )
+            made |= results
+            about = [{"contrast": c, "preset": name} for c in results]
+            filtered += [{**row, **told} for row in about]
+            fits += [{**row, **described[row["contrast"]]} for row in about]
+        order = [s.contrast.id for s in plan.splits if s.contrast.id in made]
+        tables[name] = {c: made[c] for c in order}
+    stacked = {
+        name: stack(DE, list(parts.values()), splits=plan.splits) for name, parts in tables.items()
+    }
     for name, table in stacked.items():
         ctx.write_table(f"tables/de_{name}.csv", table)
     ctx.write_table("tables/de.csv", stacked[ctx.settings.preset])
     ctx.write_table("tables/engine_comparison.csv", _compare(ctx, stacked))
     ledger = pd.DataFrame(filtered) if filtered else GENE_FILTER.empty()
     ctx.write_table("tables/gene_filter.csv", ledger)
+    ctx.write_table("tables/fits.csv", pd.DataFrame(fits) if fits else FITS.empty())
 
 
-def _tested_genes(rows: AnnData, preset: Preset) -> tuple[np.ndarray, dict[str, Any]]:
-    method = preset.values("pseudobulk")["gene_filter"]
-    # the published rule looks at the whole table before it is split; here the contrast's rows
-    keep = pp.filter_genes(rows, method=method, group="group").to_numpy()
-    n_genes = int((np.asarray(rows.X.sum(axis=0)).ravel() > 0).sum())
-    tested = int(keep.sum())
-    told = {"n_genes": n_genes, "n_tested": tested, "n_dropped": n_genes - tested}
-    return keep, {"rule": method, **told}
+def _above_cpm(profiles: dict[str, AnnData]) -> pd.Series:
+    """Return the genes that the published rule keeps, on the rows of every population together."""
+    some = {name: p for name, p in profiles.items() if p.n_obs}
+    table = anndata.concat(some, index_unique=" ")
+    return pp.filter_genes(table, method="cpm")
 
 
-def _test(rows: AnnData, s: Split, *, preset: Preset, n_jobs: int) -> pd.DataFrame:
-    c = s.contrast
-    engine = preset.values("de")["engine"]
-    design, options = c.design, {}
-    if s.within_patient and engine == "limma_voom":
-        design, options = "~ group", {"block": "patient"}  # as the group did: patients as blocks
+def _test(
+    model: Model, rows: AnnData, *, preset: Preset, n_jobs: int
+) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
+    """Return the table of each contrast of one model, and what the model was."""
+    p = preset.values("de")
+    paired = any(t.split.within_patient for t in model.tested)
+    design, options = model.design, {}
+    if paired and p["engine"] == "limma_voom":
+        design, options = "~ group", {"block": k.obs.patient}  # as the group did
+    design, note = _with_covariates(model, rows, design, covariates=p["covariates"])
+    told = {"fit": model.name, "design": design, "n_profiles": rows.n_obs}
+    results, described = {}, {}
+    fit, refused = None, ""
     try:
         fit = tl.fit_differential_expression(
-            rows, design=design, engine=engine, n_jobs=n_jobs, **options
+            rows, design=design, engine=p["engine"], n_jobs=n_jobs, **options
         )
-        if c.interaction:
-            return tl.interaction_effects(fit, "group", c.interaction, name=c.id)
-        return fit.test(("group", GROUP, REFERENCE), name=c.id)
     except EstimabilityError as error:
-        return not_tested(DE, c.id, reason=f"not estimable: {error}")
+        refused = str(error)
+    for t in model.tested:
+        c = t.split.contrast
+        term = ""
+        try:
+            if fit is None:
+                results[c.id] = not_tested(DE, c.id, reason=f"not estimable: {refused}")
+            elif c.interaction and model.name == c.id:
+                results[c.id] = tl.interaction_effects(fit, GROUP, c.interaction, name=c.id)
+            else:
+                results[c.id] = fit.test(t.term, name=c.id)
+                term = fit.resolve(t.term)[0].name
+        except EstimabilityError as error:
+            results[c.id] = not_tested(DE, c.id, reason=f"not estimable: {error}")
+        described[c.id] = {
+            **told,
+            "term": term,
+            "caveat": c.caveat,
+            "note": "; ".join(n for n in (t.note, model.note, note) if n),
+        }
+    return results, described
+
+
+def _with_covariates(
+    model: Model, rows: AnnData, design: str, *, covariates: tuple[str, ...]
+) -> tuple[str, str]:
+    """Return the design with the covariates that these profiles can carry, and what was left."""
+    left = []
+    for column in covariates:
+        values = rows.obs[column].astype(str)
+        if (values == _UNKNOWN).any():
+            left.append(f"without {column}: unknown in {int((values == _UNKNOWN).sum())} profiles")
+        elif values.nunique() < 2:  # noqa: PLR2004  (a factor needs two levels)
+            left.append(f"without {column}: the same in every profile")
+        else:
+            wider = f"{design} + {column}"
+            reports = [
+                tl.estimability(rows.obs, design=wider, contrast=t.term) for t in model.tested
+            ]
+            if all(r.estimable for r in reports):
+                design = wider
+            else:
+                left.append(f"without {column}: cannot be told apart from the groups")
+    return design, "; ".join(left)
 
 
 def _compare(ctx: Context, stacked: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -108,6 +157,7 @@ STEP = Step(
         *(f"tables/de_{name}.csv" for name in PRESETS),
         "tables/engine_comparison.csv",
         "tables/gene_filter.csv",
+        "tables/fits.csv",
     ),
     params=("pseudobulk", "de"),
     settings=("preset",),

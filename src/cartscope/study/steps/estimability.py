@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anndata
 import pandas as pd
 
 from cartscope import _keys as k
 from cartscope import tl
 from cartscope._schema import ESTIMABILITY
-from cartscope.study._groups import GROUP, REFERENCE, split
+from cartscope.study._fits import plan_models
 from cartscope.study._model import Step
-from cartscope.study._profiles import rows_of, too_few
-from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:
@@ -21,49 +18,41 @@ if TYPE_CHECKING:
 
     from cartscope.manifest import Contrast
     from cartscope.study._context import Context
+    from cartscope.study._fits import Model
 
 _CONFOUNDERS = (k.obs.study, k.obs.tocilizumab_before_sample, k.obs.steroid_before_sample)
 
 
 def run(ctx: Context) -> None:
-    """Report on every de contrast; an interaction is looked at with and without the study."""
-    samples = ctx.read_table("tables/samples.csv")
-    manifest = ctx.manifests.contrasts
-    min_cells = ctx.preset.values("pseudobulk")["min_cells"]
+    """Report on every de contrast, on the model that it is tested on.
+
+    An interaction without a shared fit is looked at with and without the study.
+    """
     tables = []
-    for contrast in manifest.by_analysis("de"):
-        s = split(contrast, manifest, samples)
-        if s.reason:
-            continue
-        pdata = anndata.read_h5ad(ctx.path(pseudobulk_artifact(contrast.population)))
-        rows = rows_of(pdata, s)
-        if too_few(rows, min_cells):
-            continue
-        for design in _designs(contrast, rows):
-            report = tl.estimability(
-                rows.obs,
-                design=design,
-                contrast=_term(contrast),
-                patient=k.obs.patient,
-                confounders=_confounders(rows, design),
-            )
-            tables.append(report.table.assign(id=contrast.id))
+    for model in plan_models(ctx).models:
+        for t in model.tested:
+            c = t.split.contrast
+            for design in _designs(c, model):
+                rows = model.rows.copy()
+                report = tl.estimability(
+                    rows.obs,
+                    design=design,
+                    contrast=t.term,
+                    patient=k.obs.patient,
+                    confounders=_confounders(rows, design),
+                )
+                tables.append(report.table.assign(id=c.id))
     columns = ["id", *ESTIMABILITY.columns]
     table = pd.concat(tables, ignore_index=True)[columns] if tables else ESTIMABILITY.empty()
     ctx.write_table("tables/estimability.csv", table)
 
 
-def _designs(contrast: Contrast, rows: AnnData) -> list[str]:
-    designs = [contrast.design]
-    if contrast.interaction and len(set(rows.obs[k.obs.study])) > 1:
-        designs.append(f"{contrast.design} + {k.obs.study}")
+def _designs(contrast: Contrast, model: Model) -> list[str]:
+    designs = [model.design]
+    own = contrast.interaction and model.name == contrast.id
+    if own and len(set(model.rows.obs[k.obs.study])) > 1:
+        designs.append(f"{model.design} + {k.obs.study}")
     return designs
-
-
-def _term(contrast: Contrast) -> str | tuple[str, str, str]:
-    if contrast.interaction:
-        return f"{contrast.interaction}:group"
-    return ("group", GROUP, REFERENCE)
 
 
 def _confounders(rows: AnnData, design: str) -> list[str]:

@@ -1,10 +1,10 @@
-"""Formula to design matrix, and contrast to numeric vector, with names a reader knows."""
+"""Formula to design matrix."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,9 @@ import pandas as pd
 from cartscope._errors import EstimabilityError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-_TRIPLE = 3  # factor, level, reference
 _PAIR = 2
-Contrast: TypeAlias = "tuple[str, object, object] | list[object] | str | np.ndarray"
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,20 @@ class Design:
         """Return the levels of a factor, the reference first."""
         return [str(level) for level in self.frame[factor].cat.categories]
 
+    def standing_at(self, at: Mapping[str, object]) -> np.ndarray:
+        """Return which samples have the given levels.
+
+        Parameters
+        ----------
+        at
+            Factor and level; numbers are passed over.
+        """
+        inside = np.ones(len(self.frame), dtype=bool)
+        for variable, value in at.items():
+            if variable in self.factors:
+                inside &= (self.frame[variable] == as_level(value)).to_numpy()
+        return inside
+
     def rows(self, **values: object) -> np.ndarray:
         """Return the design row of one condition; what is not named stands at its reference.
 
@@ -55,23 +67,12 @@ class Design:
         for variable in self.frame:
             column = self.frame[variable]
             if variable in self.factors:
-                value = _as_level(values.get(variable, self.levels(variable)[0]))
+                value = as_level(values.get(variable, self.levels(variable)[0]))
                 row[variable] = pd.Categorical([value], categories=column.cat.categories)
             else:
                 row[variable] = [float(values.get(variable, 0.0))]  # type: ignore[arg-type]
         made = self.spec.get_model_matrix(pd.DataFrame(row), na_action="ignore")
         return np.asarray(made, dtype=np.float64)[0]
-
-
-@dataclass(frozen=True)
-class ResolvedContrast:
-    """A contrast as a vector over the design's columns, with the plain name of what it compares."""
-
-    vector: np.ndarray
-    name: str
-    factor: str = ""
-    level: str = ""
-    reference: str = ""
 
 
 def build_design(obs: pd.DataFrame, formula: str) -> Design:
@@ -129,70 +130,18 @@ def build_design(obs: pd.DataFrame, formula: str) -> Design:
     )
 
 
-def resolve_contrast(design: Design, contrast: Contrast) -> ResolvedContrast:
-    """Return the vector of a contrast.
-
-    Parameters
-    ----------
-    design
-        From :func:`build_design`.
-    contrast
-        ``(factor, level, reference)``: the difference with every other variable at its reference;
-        a coefficient's or a one-column term's name, ``"anakinra:group"`` say; or a vector over the
-        design's columns.
-
-    Raises
-    ------
-    InputError
-        It names something that the design does not have.
-    """
-    if isinstance(contrast, str):
-        return _from_name(design, contrast)
-    triple = isinstance(contrast, (tuple, list)) and len(contrast) == _TRIPLE
-    if triple and isinstance(contrast[0], str):
-        factor, level, reference = contrast
-        return _from_levels(design, factor, (level, reference))
-    try:
-        vector = np.asarray(contrast, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        msg = (
-            f"contrast {contrast!r} must be (factor, level, reference), a coefficient's name "
-            f"or {len(design.names)} numbers."
-        )
-        raise InputError(msg) from error
-    if vector.shape != (len(design.names),) or not np.isfinite(vector).all():
-        msg = (
-            f"contrast has shape {vector.shape}, but the design has {len(design.names)} "
-            f"coefficients: {list(design.names)}; give one finite number for each."
-        )
-        raise InputError(msg)
-    if not vector.any():
-        msg = "contrast is zero everywhere, so it compares nothing; give at least one weight."
-        raise InputError(msg)
-    return ResolvedContrast(vector, _vector_name(design, vector))
-
-
-def plain_name(column: str) -> str:
-    """Return a coefficient's name as a reader would write it.
-
-    Parameters
-    ----------
-    column
-        Name of a design column.
-
-    Examples
-    --------
-    >>> plain_name("anakinra[T.True]:group[T.high]")
-    'anakinra=True x group=high'
-    """
-    return " x ".join(p.replace("[T.", "=").replace("]", "") for p in column.split(":"))
-
-
 def _in_order(names: Sequence[str], formula: str) -> list[str]:
     return sorted(names, key=formula.find)
 
 
-def _as_level(value: object) -> str:
+def as_level(value: object) -> str:
+    """Return how a design spells a level.
+
+    Parameters
+    ----------
+    value
+        Text, a truth value or a number.
+    """
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
         return str(int(value))
     return str(value)
@@ -228,64 +177,3 @@ def _as_variable(column: pd.Series, formula: str) -> pd.Series:
         index=column.index,
         name=column.name,
     )
-
-
-def _from_name(design: Design, name: str) -> ResolvedContrast:
-    if name in design.names:
-        column = design.names.index(name)
-    elif len(design.terms.get(name, ())) == 1:
-        column = design.terms[name][0]
-    else:
-        plain = {plain_name(c): i for i, c in enumerate(design.names)}
-        if name not in plain:
-            several = design.terms.get(name)
-            why = (
-                f"stands for {len(several)} coefficients: {[design.names[i] for i in several]}"
-                if several
-                else "is no coefficient of the design"
-            )
-            msg = f"contrast {name!r} {why}; {design.formula!r} has {list(design.names)}."
-            raise InputError(msg)
-        column = plain[name]
-    vector = np.zeros(len(design.names))
-    vector[column] = 1.0
-    return ResolvedContrast(vector, plain_name(design.names[column]))
-
-
-def _from_levels(design: Design, factor: str, pair: tuple[object, object]) -> ResolvedContrast:
-    if factor not in design.frame:
-        msg = f"contrast names {factor!r}, which is not in the design {design.formula!r}."
-        raise InputError(msg)
-    if factor not in design.factors:
-        try:
-            level, reference = (float(v) for v in pair)  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
-            msg = (
-                f"contrast asks for {factor} = {pair[0]!r} against {pair[1]!r}, but "
-                f"obs[{factor!r}] holds numbers; give numbers, or make the column text."
-            )
-            raise InputError(msg) from error
-    else:
-        for value in pair:
-            if _as_level(value) not in design.levels(factor):
-                msg = (
-                    f"contrast names {factor} = {value!r}, but these samples have "
-                    f"{design.levels(factor)}."
-                )
-                raise InputError(msg)
-        level, reference = (_as_level(v) for v in pair)  # type: ignore[assignment]
-    if level == reference:
-        msg = f"contrast compares {factor} = {level!r} with itself; name two levels."
-        raise InputError(msg)
-    vector = design.rows(**{factor: level}) - design.rows(**{factor: reference})
-    first, second = _as_level(pair[0]), _as_level(pair[1])
-    return ResolvedContrast(vector, f"{factor}: {first} vs {second}", factor, first, second)
-
-
-def _vector_name(design: Design, vector: np.ndarray) -> str:
-    parts = [
-        f"{'-' if w < 0 else '+'} {'' if abs(w) == 1 else f'{abs(w):g} '}{plain_name(n)}"
-        for w, n in zip(vector, design.names, strict=True)
-        if w != 0
-    ]
-    return " ".join(parts).removeprefix("+ ")

@@ -10,7 +10,8 @@ import pandas as pd
 from cartscope._errors import EstimabilityError, InputError
 from cartscope._schema import ESTIMABILITY
 from cartscope.tl.de._confounding import MOST_LEVELS, confounding_terms
-from cartscope.tl.de._design import build_design, plain_name, resolve_contrast
+from cartscope.tl.de._contrast import plain_name, resolve_contrast
+from cartscope.tl.de._design import build_design
 from cartscope.tl.de._rank_deficiency import reduce_columns, sample_weights
 from cartscope.tl.de._report import EstimabilityReport
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from cartscope.tl.de._design import Contrast, Design, ResolvedContrast
+    from cartscope.tl.de._contrast import Contrast, ResolvedContrast
+    from cartscope.tl.de._design import Design
     from cartscope.tl.de._rank_deficiency import Reduction
 
 _FEWEST = 2
@@ -168,7 +170,8 @@ def refusal(design: Design, contrast: ResolvedContrast | None, reduction: Reduct
         return ""
     if contrast.factor in design.factors:
         for level in (contrast.level, contrast.reference):
-            n = int((design.frame[contrast.factor] == level).sum())
+            inside = design.standing_at(contrast.at)
+            n = int((design.frame.loc[inside, contrast.factor] == level).sum())
             if n < _FEWEST:
                 return (
                     f"{contrast.factor} = {level} has {n} sample(s), and a group needs at least "

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cartscope._errors import EstimabilityError, InputError
 from cartscope._schema import DE
-from cartscope.tl.de._design import plain_name
+from cartscope.tl.de._contrast import plain_name
 
 if TYPE_CHECKING:
     from cartscope.tl.de._design import Design

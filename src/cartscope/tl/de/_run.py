@@ -13,7 +13,8 @@ from scipy import sparse
 from cartscope._check import one_of, raw_counts
 from cartscope._errors import EstimabilityError, InputError
 from cartscope._schema import DE
-from cartscope.tl.de._design import build_design, resolve_contrast
+from cartscope.tl.de._contrast import resolve_contrast
+from cartscope.tl.de._design import build_design
 from cartscope.tl.de._engines import DE_ENGINES
 from cartscope.tl.de._estimability import estimability, examine, refusal
 from cartscope.tl.de._method import CountTable, FittedContrast
@@ -22,7 +23,8 @@ from cartscope.tl.de._rank_deficiency import reduce_columns
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from cartscope.tl.de._design import Contrast, Design, ResolvedContrast
+    from cartscope.tl.de._contrast import Contrast, ResolvedContrast
+    from cartscope.tl.de._design import Design
     from cartscope.tl.de._method import Engine
     from cartscope.tl.de._rank_deficiency import Reduction
 
@@ -55,8 +57,8 @@ class DifferentialExpressionFit:
         Parameters
         ----------
         contrast
-            ``(factor, level, reference)``, a coefficient's name, or a vector over the design's
-            columns.
+            ``(factor, level, reference)``, the same with ``{variable: level}`` for the effect
+            within an arm, a coefficient's name, or a vector over the design's columns.
         name
             What the column ``contrast`` says; by default the plain name of the comparison.
 
@@ -92,6 +94,7 @@ class DifferentialExpressionFit:
         if resolved.factor in self.design.factors:
             levels = [resolved.level, resolved.reference]
             samples = self.design.frame[resolved.factor].isin(levels).to_numpy()
+            samples &= self.design.standing_at(resolved.at)
         return resolved, FittedContrast(vector, samples)
 
 
@@ -187,7 +190,8 @@ def differential_expression(
         first level is the reference, everything else is a number.
     contrast
         ``(factor, level, reference)``: the log2 fold change of level over reference, with the other
-        variables at their reference; a coefficient's name, ``"anakinra:group"`` say, for an
+        variables at their reference, or where a fourth entry puts them, ``{"anakinra": True}`` for
+        the effect within an arm; a coefficient's name, ``"anakinra:group"`` say, for an
         interaction; or a vector over the design's columns.
     engine
         ``"deseq2"``, ``"limma_voom"`` or ``"wilcoxon"``; see ``DE_ENGINES``.

@@ -15,7 +15,7 @@ from cartscope.tl.de._deseq2 import DeseqState, effect
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cartscope.tl.de._design import Contrast
+    from cartscope.tl.de._contrast import Contrast
     from cartscope.tl.de._run import DifferentialExpressionFit
 
 _LN2 = float(np.log(2))

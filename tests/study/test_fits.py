@@ -1,0 +1,204 @@
+"""Which model each contrast is tested on, on SIMULATED profiles of the study's geometry."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cartscope import manifest as m
+from cartscope.simulate import simulate_pseudobulk
+from cartscope.study._fits import carried, plan_models
+from cartscope.study._pseudobulk import populations_for_de, pseudobulk_artifact
+from cartscope.study.steps import de, estimability
+
+MANIFEST = m.read_contrasts(m.manifest_dir() / "contrasts.toml")
+ARMS = ("mono_crs_anakinra", "mono_crs_no_anakinra", "mono_crs_interaction")
+
+
+@pytest.fixture(scope="module")
+def profiles():
+    """CD14 monocytes of every patient, and the sample table they belong to."""
+    pdata = simulate_pseudobulk("cd14_monocyte", seed=4, min_cpm=60)
+    pdata.obs["sex_inferred"] = pdata.obs["sex"]
+    pdata.obs["timepoint"] = "day7"
+    samples = pdata.obs[["patient", "study", "anakinra", "crs_grade", "nt_grade", "timepoint"]]
+    samples = samples.assign(sample_id=samples["patient"], sorted="false").reset_index(drop=True)
+    return pdata, samples
+
+
+class Run(SimpleNamespace):
+    """As much of a run as the steps ask for: tables are kept in memory."""
+
+    def path(self, artifact):
+        return self.folder / artifact.rsplit("/", 1)[-1]
+
+    def read_table(self, artifact):
+        return self.tables[artifact]
+
+    def write_table(self, artifact, table):
+        from cartscope._schema import SCHEMAS
+
+        schema = SCHEMAS.get(artifact.rsplit("/", 1)[-1].removesuffix(".csv"))
+        self.tables[artifact] = table if schema is None else schema.check(table)
+
+
+@pytest.fixture
+def make_run(profiles, tmp_path):
+    def make(chosen=lambda obs: np.ones(len(obs), bool), columns=(), **changed):
+        pdata, samples = profiles
+        pdata = pdata[chosen(pdata.obs)].copy()
+        pdata.obs = pdata.obs.drop(columns=list(columns)).assign(**changed)
+        samples = samples[samples["patient"].isin(pdata.obs["patient"])]
+        samples = samples.drop(columns=[c for c in columns if c in samples]).assign(
+            **{c: v for c, v in changed.items() if c in samples}
+        )
+        for name in populations_for_de(MANIFEST):
+            part = pdata if name == "cd14_monocyte" else pdata[:0]
+            part.copy().write_h5ad(tmp_path / pseudobulk_artifact(name).rsplit("/", 1)[-1])
+        presets = {n: m.read_preset(m.manifest_dir() / f"params/{n}.toml") for n in de.PRESETS}
+        return Run(
+            folder=tmp_path,
+            jobs=1,
+            tables={"tables/samples.csv": samples},
+            preset=presets["recommended"],
+            settings=SimpleNamespace(preset="recommended"),
+            manifests=SimpleNamespace(contrasts=MANIFEST, preset=presets.__getitem__),
+        )
+
+    return make
+
+
+def model_of(plan, contrast):
+    (found,) = [
+        (model, t) for model in plan.models for t in model.tested if t.split.contrast.id == contrast
+    ]
+    return found
+
+
+def test_contrasts_of_one_population_time_point_and_outcome_share_one_fit(make_run):
+    plan = plan_models(make_run())
+    models = [model_of(plan, c)[0] for c in ARMS]
+    assert models[0] is models[1] is models[2]
+    assert models[0].design == "~ anakinra * group + study"
+    assert models[0].rows.n_obs == 30
+    assert models[0].rows.obs["cell"].nunique() == 4
+    other = model_of(plan, "mono_crs_interaction_without_study")[0]
+    assert other is not models[0]
+    assert other.design == "~ anakinra * group"
+
+
+def test_both_versions_and_both_simple_effects_stand_in_the_tables(make_run):
+    ctx = make_run()
+    de.run(ctx)
+    for preset in de.PRESETS:
+        table = ctx.tables[f"tables/de_{preset}.csv"].set_index(["contrast", "gene"])["log2_fc"]
+        for suffix in ("", "_without_study"):
+            yes, no, between = (table[f"{c}{suffix}"] for c in ARMS)
+            np.testing.assert_allclose(between, yes - no, atol=1e-4)
+        apart = table["mono_crs_no_anakinra"] - table["mono_crs_no_anakinra_without_study"]
+        assert apart.abs().median() > 0.01  # the four untreated patients of the new study
+    fits = ctx.tables["tables/fits.csv"].set_index(["preset", "contrast"])
+    said = fits.loc[("recommended", "mono_crs_interaction")]
+    assert said["caveat"].startswith("not separable from study x CRS")
+    assert said["design"] == "~ anakinra * group + study"
+    assert fits.loc[("published", "mono_crs_anakinra"), "design"].endswith("+ sex_inferred")
+    every = {c.id for c in MANIFEST.by_analysis("de") if c.interaction}
+    caveats = fits["caveat"].xs("recommended")
+    assert all(caveats[c].startswith("not separable from study x") for c in every)
+
+
+def test_the_untreated_patients_of_the_new_study_have_weight_0_with_study_only(make_run):
+    ctx = make_run()
+    estimability.run(ctx)
+    table = ctx.tables["tables/estimability.csv"].query("kind == 'contrast'").set_index("id")
+    idle = table.loc["mono_crs_no_anakinra", "note"]
+    assert idle.count("GSE246490-NoAnakinra-") == 4
+    without = table.loc["mono_crs_no_anakinra_without_study"]
+    assert without["patients"].count("GSE246490-NoAnakinra-") == 4
+    assert without["n_patients"] == 20
+
+
+def test_a_cohort_of_one_arm_tests_it_on_its_own_patients(make_run):
+    ctx = make_run(lambda obs: obs["anakinra"].to_numpy())
+    plan = plan_models(ctx)
+    model, tested = model_of(plan, "mono_crs_anakinra")
+    assert model.name == "mono_crs_anakinra"
+    assert model.design == "~ group"
+    assert tested.note == "not on fit mono_crs: anakinra is the same in every patient"
+    de.run(ctx)
+    (row,) = ctx.tables["tables/de.csv"].query("contrast == 'mono_crs_interaction'").itertuples()
+    assert row.reason.startswith("not estimable: ")
+    assert "'anakinra' has the single level 'True'" in row.reason
+
+
+def test_without_the_study_the_fit_goes_on_and_says_so(make_run):
+    model, _ = model_of(plan_models(make_run(columns=["study"])), "mono_crs_interaction")
+    assert model.design == "~ anakinra * group"
+    assert model.note == "without study: not known, or the same in every profile"
+
+
+def test_a_patient_whose_arm_is_unknown_is_left_out_of_the_fit_and_named(make_run, profiles):
+    arm = profiles[0].obs["anakinra"].astype(str).to_numpy(dtype=object)
+    arm[0] = "unknown"
+    model, _ = model_of(plan_models(make_run(anakinra=arm)), "mono_crs_interaction")
+    assert model.rows.n_obs == 29
+    assert model.note == f"anakinra or study unknown: {profiles[0].obs_names[0]}"
+
+
+def test_an_arm_with_one_patient_in_a_group_is_not_tested(make_run):
+    def one_high(obs):
+        high = obs.index[obs["anakinra"].to_numpy() & (obs["crs_grade"] >= 2).to_numpy()]
+        return ~obs.index.isin(high[1:])
+
+    plan = plan_models(make_run(one_high))
+    assert dict(plan.untested)["mono_crs_anakinra"].startswith("too few cells: fewer than 2")
+    assert model_of(plan, "mono_crs_no_anakinra")[0].name == "mono_crs"
+
+
+def test_the_published_gene_filter_looks_at_every_row_before_the_table_is_split(make_run):
+    # a gene of three patients with anakinra and two without passes, though neither arm has five
+    ctx = make_run()
+    path = ctx.path(pseudobulk_artifact("cd14_monocyte"))
+    import anndata
+
+    pdata = anndata.read_h5ad(path)
+    arm = pdata.obs["anakinra"].to_numpy()
+    for layer in (pdata.X, pdata.layers["counts"]):
+        layer[:, 0] = 0
+        layer[np.flatnonzero(arm)[:3], 0] = 2000
+        layer[np.flatnonzero(~arm)[:2], 0] = 2000
+    pdata.write_h5ad(path)
+    de.run(ctx)
+    genes = ctx.tables["tables/de_published.csv"].groupby("contrast")["gene"].agg(set)
+    assert pdata.var_names[0] in genes["mono_crs_anakinra"]
+    ledger = ctx.tables["tables/gene_filter.csv"].set_index(["contrast", "preset"])
+    assert (ledger["n_dropped"] >= 0).all()
+
+
+def test_sex_is_that_of_the_patient_and_no_covariate_where_one_is_unknown(make_run, profiles):
+    sex = profiles[0].obs["sex"].astype(str).to_numpy(dtype=object)
+    sex[3] = "unknown"
+    ctx = make_run(sex_inferred=sex)
+    de.run(ctx)
+    fits = ctx.tables["tables/fits.csv"].set_index(["preset", "contrast"])
+    said = fits.loc[("published", "mono_crs_anakinra")]
+    assert said["design"] == "~ anakinra * group + study"
+    assert said["note"] == "without sex_inferred: unknown in 1 profiles"
+
+
+@pytest.mark.parametrize(
+    ("design", "kept", "note"),
+    [
+        ("~ group + study", "~ group + study", ""),
+        ("~ group + site", "~ group", "without site"),
+        ("~ anakinra * group + one", "~ anakinra * group", "without one"),
+        ("~ patient + group", "~ patient + group", ""),
+    ],
+)
+def test_covariates_that_the_profiles_do_not_have_are_left_out(design, kept, note):
+    obs = pd.DataFrame({"study": list("aabb"), "one": "x", "patient": list("pqrs")})
+    assert carried(design, obs)[0] == kept
+    assert carried(design, obs)[1].startswith(note)
