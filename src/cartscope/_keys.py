@@ -65,6 +65,7 @@ class var:  # noqa: N801
     highly_variable: Final = "highly_variable"
     n_batches: Final = "highly_variable_nbatches"
     clustering_excluded: Final = "clustering_excluded"
+    above_cpm: Final = "above_cpm"  # of profiles: the published gene filter, on the whole table
 
 
 class layers:  # noqa: N801

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from cartscope.simulate import simulate_pseudobulk
 from cartscope.study._fits import carried, plan_models
 from cartscope.study._pseudobulk import populations_for_de, pseudobulk_artifact
 from cartscope.study.steps import de, estimability
+from cartscope.study.steps.pseudobulk import above_cpm, sex_of_patients
 
 MANIFEST = m.read_contrasts(m.manifest_dir() / "contrasts.toml")
 ARMS = ("mono_crs_anakinra", "mono_crs_no_anakinra", "mono_crs_interaction")
@@ -56,8 +58,9 @@ def make_run(profiles, tmp_path):
             **{c: v for c, v in changed.items() if c in samples}
         )
         for name in populations_for_de(MANIFEST):
-            part = pdata if name == "cd14_monocyte" else pdata[:0]
-            part.copy().write_h5ad(tmp_path / pseudobulk_artifact(name).rsplit("/", 1)[-1])
+            part = (pdata if name == "cd14_monocyte" else pdata[:0]).copy()
+            part.var["above_cpm"] = True
+            part.write_h5ad(tmp_path / pseudobulk_artifact(name).rsplit("/", 1)[-1])
         presets = {n: m.read_preset(m.manifest_dir() / f"params/{n}.toml") for n in de.PRESETS}
         return Run(
             folder=tmp_path,
@@ -158,27 +161,51 @@ def test_an_arm_with_one_patient_in_a_group_is_not_tested(make_run):
     assert model_of(plan, "mono_crs_no_anakinra")[0].name == "mono_crs"
 
 
-def test_the_published_gene_filter_looks_at_every_row_before_the_table_is_split(make_run):
+def test_the_published_gene_filter_looks_at_every_row_before_the_table_is_split(profiles):
     # a gene of three patients with anakinra and two without passes, though neither arm has five
+    pdata = profiles[0].copy()
+    arm = pdata.obs["anakinra"].to_numpy()
+    pdata.X[:, :2] = 0
+    pdata.X[np.flatnonzero(arm)[:3], 0] = 2000
+    pdata.X[np.flatnonzero(~arm)[:2], 0] = 2000
+    pdata.X[np.flatnonzero(arm)[:4], 1] = 2000
+    pdata.layers["counts"] = pdata.X.copy()
+    parts = {"a": pdata[arm].copy(), "b": pdata[~arm].copy(), "c": pdata[:0].copy()}
+    assert above_cpm(parts)[:2].tolist() == [True, False]
+    assert above_cpm({"c": parts["c"]}) is False
+
+
+def test_de_tests_the_genes_of_the_published_filter_that_have_counts(make_run):
     ctx = make_run()
     path = ctx.path(pseudobulk_artifact("cd14_monocyte"))
-    import anndata
-
     pdata = anndata.read_h5ad(path)
-    arm = pdata.obs["anakinra"].to_numpy()
-    for layer in (pdata.X, pdata.layers["counts"]):
-        layer[:, 0] = 0
-        layer[np.flatnonzero(arm)[:3], 0] = 2000
-        layer[np.flatnonzero(~arm)[:2], 0] = 2000
+    pdata.var["above_cpm"] = np.arange(pdata.n_vars) < 200
+    pdata.X[:, 0], pdata.layers["counts"][:, 0] = 0, 0
     pdata.write_h5ad(path)
     de.run(ctx)
-    genes = ctx.tables["tables/de_published.csv"].groupby("contrast")["gene"].agg(set)
-    assert pdata.var_names[0] in genes["mono_crs_anakinra"]
+    table = ctx.tables["tables/de_published.csv"].query("contrast == 'mono_crs_interaction'")
+    counted = pdata.X[:, :200].any(axis=0)
+    assert table["gene"].tolist() == pdata.var_names[:200][counted].tolist()
     ledger = ctx.tables["tables/gene_filter.csv"].set_index(["contrast", "preset"])
-    assert (ledger["n_dropped"] >= 0).all()
+    said = ledger.loc[("mono_crs_interaction", "published")]
+    assert (said["n_tested"], said["n_genes"]) == (
+        counted.sum(),
+        said["n_tested"] + said["n_dropped"],
+    )
 
 
-def test_sex_is_that_of_the_patient_and_no_covariate_where_one_is_unknown(make_run, profiles):
+def test_sex_is_that_of_the_patient_where_a_small_profile_leaves_it_unknown():
+    def part(sexes):
+        obs = pd.DataFrame({"patient": list("pqr"), "sex_inferred": sexes}, index=list("123"))
+        return anndata.AnnData(np.zeros((3, 1)), obs=obs)
+
+    large, small = part(["female", "male", "male"]), part(["unknown", "male", "female"])
+    sex_of_patients({"large": large, "small": small})
+    assert small.obs["sex_inferred"].tolist() == ["female", "male", "female"]
+    assert large.obs["sex_inferred"].tolist() == ["female", "male", "male"]
+
+
+def test_no_covariate_where_it_is_unknown_for_one(make_run, profiles):
     sex = profiles[0].obs["sex"].astype(str).to_numpy(dtype=object)
     sex[3] = "unknown"
     ctx = make_run(sex_inferred=sex)
@@ -202,3 +229,23 @@ def test_covariates_that_the_profiles_do_not_have_are_left_out(design, kept, not
     obs = pd.DataFrame({"study": list("aabb"), "one": "x", "patient": list("pqrs")})
     assert carried(design, obs)[0] == kept
     assert carried(design, obs)[1].startswith(note)
+
+
+def test_an_arm_that_varies_more_is_tested_on_its_own_patients(make_run):
+    ctx = make_run()
+    path = ctx.path(pseudobulk_artifact("cd14_monocyte"))
+    pdata = anndata.read_h5ad(path)
+    rng = np.random.default_rng(0)
+    treated = pdata.obs["anakinra"].to_numpy(dtype=bool)
+    noisy = rng.poisson(pdata.X[treated] * rng.gamma(4, 0.25, pdata.X[treated].shape))
+    pdata.X[treated] = noisy
+    pdata.layers["counts"][treated] = noisy
+    pdata.write_h5ad(path)
+    plan = plan_models(ctx)
+    model, tested = model_of(plan, "mono_crs_anakinra")
+    assert model.design == "~ group"
+    assert tested.note.startswith("not on fit mono_crs: dispersions differ: anakinra=False 1.0")
+    assert model_of(plan, "mono_crs_no_anakinra")[0].design == "~ group + study"
+    between, _ = model_of(plan, "mono_crs_interaction")
+    assert between.name == "mono_crs"
+    assert between.apart.startswith("dispersions differ")

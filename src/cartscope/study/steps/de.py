@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anndata
 import numpy as np
 import pandas as pd
 
@@ -37,12 +36,10 @@ def run(ctx: Context) -> None:
     for name in PRESETS:
         preset = ctx.manifests.preset(name)
         rule = preset.values("pseudobulk")["gene_filter"]
-        whole = _above_cpm(plan.profiles) if rule == "cpm" else None
         made = {c: not_tested(DE, c, reason=reason) for c, reason in plan.untested}
         for model in plan.models:
             counted = np.asarray(model.rows.X.sum(axis=0)).ravel() > 0
-            keep = pp.filter_genes(model.rows, group=model.cells) if whole is None else whole
-            tested = keep.to_numpy() & counted
+            tested = _kept(model, rule) & counted
             told = {"rule": rule, "n_genes": int(counted.sum()), "n_tested": int(tested.sum())}
             told["n_dropped"] = told["n_genes"] - told["n_tested"]
             results, described = _test(
@@ -66,11 +63,10 @@ def run(ctx: Context) -> None:
     ctx.write_table("tables/fits.csv", pd.DataFrame(fits) if fits else FITS.empty())
 
 
-def _above_cpm(profiles: dict[str, AnnData]) -> pd.Series:
-    """Return the genes that the published rule keeps, on the rows of every population together."""
-    some = {name: p for name, p in profiles.items() if p.n_obs}
-    table = anndata.concat(some, index_unique=" ")
-    return pp.filter_genes(table, method="cpm")
+def _kept(model: Model, rule: str) -> np.ndarray:
+    if rule == "cpm":  # looked at on the whole table, before it was split
+        return model.rows.var[k.var.above_cpm].to_numpy(dtype=bool)
+    return pp.filter_genes(model.rows, method=rule, group=model.cells).to_numpy()
 
 
 def _test(
@@ -87,7 +83,8 @@ def _test(
     results, described = {}, {}
     fit, refused = None, ""
     try:
-        fit = tl.fit_differential_expression(
+        fit = _already(model, rows, design, engine=p["engine"])
+        fit = fit or tl.fit_differential_expression(
             rows, design=design, engine=p["engine"], n_jobs=n_jobs, **options
         )
     except EstimabilityError as error:
@@ -109,9 +106,18 @@ def _test(
             **told,
             "term": term,
             "caveat": c.caveat,
-            "note": "; ".join(n for n in (t.note, model.note, note) if n),
+            "note": "; ".join(n for n in (t.note, model.apart, model.note, note) if n),
         }
     return results, described
+
+
+def _already(
+    model: Model, rows: AnnData, design: str, *, engine: str
+) -> tl.DifferentialExpressionFit | None:
+    """Return the fit that the plan had to make, if it is of this model and these genes."""
+    made = model.fitted
+    same = made is not None and (made.engine.name, made.design.formula) == (engine, design)
+    return made if same and made.genes.equals(rows.var_names) else None
 
 
 def _with_covariates(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anndata
 import numpy as np
 import pandas as pd
 
@@ -16,11 +17,14 @@ from cartscope.study._model import Step
 from cartscope.study._pseudobulk import GROUPS, populations_for_de, pseudobulk_artifact
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from cartscope.study._context import Context
 
 TABLE = "tables/pseudobulk.csv"
 DROPPED = "tables/pseudobulk_dropped.csv"
 _LABEL = "population"
+_UNKNOWN = "unknown"
 _FEMALE, _MALE = "XIST", "RPS4Y1"  # either may fall to the gene filter in a small cohort
 
 
@@ -30,6 +34,7 @@ def run(ctx: Context) -> None:
     manifest = ctx.manifests.contrasts
     adata = ctx.cells("pseudobulk")
     tables = []
+    profiles: dict[str, AnnData] = {}
     for name in populations_for_de(manifest):
         chosen = in_population(adata.obs, manifest.population[name])
         # a label and a missing value instead of a subset: no copy of the matrix
@@ -44,14 +49,52 @@ def run(ctx: Context) -> None:
         if pdata.n_obs and {_FEMALE, _MALE} <= set(pdata.var_names):
             pp.infer_sex(pdata, female=[_FEMALE], male=[_MALE])
         else:
-            pdata.obs[k.obs.sex_inferred] = "unknown"
+            pdata.obs[k.obs.sex_inferred] = _UNKNOWN
+        profiles[name] = pdata
+        tables.append(_ledger(adata.obs[chosen], p["min_cells"]).assign(population=name))
+    sex_of_patients(profiles)
+    kept = above_cpm(profiles)
+    for name, pdata in profiles.items():
+        pdata.var[k.var.above_cpm] = kept
         with ctx.writing(pseudobulk_artifact(name)) as temporary:
             pdata.write_h5ad(temporary)
-        tables.append(_ledger(adata.obs[chosen], p["min_cells"]).assign(population=name))
     table = pd.concat([PSEUDOBULK.empty(), *tables], ignore_index=True)
-    kept = table["kept"].astype(bool)
-    ctx.write_table(TABLE, table[kept])
-    ctx.write_table(DROPPED, table[~kept])
+    enough = table["kept"].astype(bool)
+    ctx.write_table(TABLE, table[enough])
+    ctx.write_table(DROPPED, table[~enough])
+
+
+def sex_of_patients(profiles: dict[str, AnnData]) -> None:
+    """Give every profile of a patient the sex that others show: small ones leave it unknown.
+
+    Parameters
+    ----------
+    profiles
+        Population -> profiles; ``obs`` is changed.
+    """
+    column = k.obs.sex_inferred
+    seen = pd.concat([p.obs[[k.obs.patient, column]].astype(str) for p in profiles.values()])
+    seen = seen[seen[column] != _UNKNOWN].drop_duplicates()
+    # two sexes in one patient: a transplant, or a mix-up, and nothing to lend
+    once = seen[~seen[k.obs.patient].duplicated(keep=False)].set_index(k.obs.patient)[column]
+    for p in profiles.values():
+        own = p.obs[column].astype(str)
+        lent = p.obs[k.obs.patient].astype(str).map(once).fillna(_UNKNOWN).astype(str)
+        p.obs[column] = own.where(own != _UNKNOWN, lent)
+
+
+def above_cpm(profiles: dict[str, AnnData]) -> np.ndarray | bool:
+    """Return the genes that the published rule keeps, on the rows of every population together.
+
+    Parameters
+    ----------
+    profiles
+        Population -> profiles.
+    """
+    some = {name: p for name, p in profiles.items() if p.n_obs}
+    if not some:
+        return False
+    return pp.filter_genes(anndata.concat(some, index_unique=" "), method="cpm").to_numpy()
 
 
 def _ledger(obs: pd.DataFrame, min_cells: int) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from cartscope.tl.de._compare import compare_engines
 from cartscope.tl.de._engines import DE_ENGINES
 from cartscope.tl.de._estimability import estimability
+from cartscope.tl.de._group_dispersion import dispersion_by_group
 from cartscope.tl.de._interaction import interaction_effects
 from cartscope.tl.de._report import EstimabilityReport
 from cartscope.tl.de._run import (
@@ -18,6 +19,7 @@ __all__ = [
     "EstimabilityReport",
     "compare_engines",
     "differential_expression",
+    "dispersion_by_group",
     "estimability",
     "fit_differential_expression",
     "interaction_effects",
