@@ -25,6 +25,7 @@ CONTROL_WEIGHT: Final = 300.0  # cells' worth of that first guess
 LOG_SIZE: Final = (np.log(4.0), 0.5)  # weak prior, about what CAR-sorted blood shows
 RATE_SD: Final = 0.35  # spread of log rates between samples
 SHRINK_DEPTH: Final = 2e5  # counts of control cells from which on a sample's own floor counts most
+RIDGE: Final = 1.0  # penalty on slopes of standardised features and on a sample's own level
 MAX_ROUNDS: Final = 100
 TOLERANCE: Final = 1e-3
 
@@ -40,6 +41,7 @@ class CarFit:
     probability: np.ndarray  # per cell
     undetected: np.ndarray  # chance that a CAR T cell of this depth has no CAR count, per cell
     n_detected: np.ndarray  # candidates with a CAR count, per sample
+    floor: tuple[float, float]  # CAR counts and counts of control cells, behind ambient
 
 
 def fit_car(
@@ -50,7 +52,7 @@ def fit_car(
     candidate: np.ndarray,
     control: np.ndarray,
     features: np.ndarray | None = None,
-    ridge: float = 1.0,
+    elsewhere: tuple[float, float] = (0.0, 0.0),
     expected: tuple[np.ndarray, float] | None = None,
 ) -> CarFit:
     """Fit the mixture.
@@ -69,8 +71,8 @@ def fit_car(
         Cells that give the ambient floor; none of the candidates.
     features
         Cells x features that the prior may depend on; None for a level per sample alone.
-    ridge
-        Penalty on slopes of standardised features and on the deviation of a sample's level.
+    elsewhere
+        CAR counts and counts of control cells that are not here but tell something of the floor.
     expected
         Share of CAR T cells among candidates that is expected beforehand, per sample, nan where
         nothing is; and how many cells this counts for in each sample.
@@ -79,13 +81,14 @@ def fit_car(
     y, d = counts.astype(float), np.maximum(depth.astype(float), 1.0)
     design = _design(None if features is None else features[candidate], samples[candidate], n)
     extra, extra_p, weights = _pseudo_cells(expected, design=design, n_samples=n)
-    penalty = np.full(design.shape[1], ridge)
+    penalty = np.full(design.shape[1], RIDGE)
     penalty[0] = 1e-3
     p = np.where(candidate, np.where(y > 0, 0.95, 0.05), np.where(y > 0, 0.5, CONTROL_SHARE))
     eta = np.zeros(len(y))
     beta, theta = np.zeros(design.shape[1]), None
     for turn in range(MAX_ROUNDS):
-        ambient = ambient_rates(y, d, samples, weights=(1 - p) * control, n_samples=n)
+        quiet = (1 - p) * control
+        ambient = ambient_rates(y, d, samples, weights=quiet, n_samples=n, elsewhere=elsewhere)
         if turn < 10 or turn % 10 == 0:  # noqa: PLR2004  (rates settle before the prior does)
             theta = fit_rates(y, d, samples, weights=p * (y > 0), n_samples=n, start=theta)
         rate, size = np.exp(theta[0] + theta[2:]), float(np.exp(theta[1]))
@@ -116,11 +119,18 @@ def fit_car(
         probability=p,
         undetected=np.exp(log_nb(np.zeros(len(y)), d * rate[samples], size)),
         n_detected=np.bincount(samples[candidate & (y > 0)], minlength=n),
+        floor=(float(quiet @ y), float(quiet @ d)),
     )
 
 
 def ambient_rates(
-    y: np.ndarray, d: np.ndarray, samples: np.ndarray, *, weights: np.ndarray, n_samples: int
+    y: np.ndarray,
+    d: np.ndarray,
+    samples: np.ndarray,
+    *,
+    weights: np.ndarray,
+    n_samples: int,
+    elsewhere: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Return CAR counts per count of control cells, each sample shrunk to all of them.
 
@@ -136,10 +146,12 @@ def ambient_rates(
         How far each cell counts as a control.
     n_samples
         Number of samples.
+    elsewhere
+        CAR counts and counts of further control cells, of none of the samples.
     """
     up = np.bincount(samples, weights=weights * y, minlength=n_samples)
     down = np.bincount(samples, weights=weights * d, minlength=n_samples)
-    pooled = up.sum() / max(down.sum(), SHRINK_DEPTH)
+    pooled = (up.sum() + elsewhere[0]) / max(down.sum() + elsewhere[1], SHRINK_DEPTH)
     shrunk = (up + pooled * SHRINK_DEPTH) / (down + SHRINK_DEPTH)
     return np.maximum(shrunk, AMBIENT_FLOOR)
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from cartscope import _check
 from cartscope import _keys as k
-from cartscope.tl._car_model import fit_car, local_features
+from cartscope.tl._car_model import local_features
+from cartscope.tl._car_parts import fit_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +92,7 @@ def recommended(
         purity[codes[_sorted(adata.obs, how)]] = how.sort_purity
     probability = np.full(adata.n_obs, np.nan)
     rows: list[dict[str, Any]] = []
+    parts: list[tuple[np.ndarray, np.ndarray, dict[str, Any]]] = []
     for part in _parts(adata.obs, how.fit_key):
         here = np.flatnonzero(part & usable)
         if not len(here):
@@ -100,15 +102,18 @@ def recommended(
         features = None
         if points is not None and among.sum() > MIN_FOR_AXES:
             features = local_features(points[here], codes_here, among=among, n_comps=how.n_axes)
-        fit = fit_car(
-            counts[here],
-            depth[here],
-            codes_here,
-            candidate=among,
-            control=control[here],
-            features=features,
-            expected=(purity[found], how.sort_purity_cells),
-        )
+        arguments = {
+            "counts": counts[here],
+            "depth": depth[here],
+            "samples": codes_here,
+            "candidate": among,
+            "control": control[here],
+            "features": features,
+            "expected": (purity[found], how.sort_purity_cells),
+        }
+        parts.append((here, found, arguments))
+    fits = fit_parts([arguments for *_, arguments in parts])
+    for (here, found, _), fit in zip(parts, fits, strict=True):
         probability[here] = fit.probability
         for j, code in enumerate(found):
             rows.append(
