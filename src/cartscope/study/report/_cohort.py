@@ -6,49 +6,60 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from cartscope import _keys as k
 from cartscope.study._groups import GROUP, REFERENCE, split
-from cartscope.study.report._table import Table, table_of
+from cartscope.study.report._table import Table, short_names, table_of
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
 
+_DRUGS = (k.obs.tocilizumab_before_sample, k.obs.steroid_before_sample)
+
 
 def cohort_table(ctx: Context) -> Table:
-    """Count patients and libraries in every cell of study x anakinra x grade.
+    """Say who is in every cell of study x anakinra x grade, the empty ones included.
 
     Parameters
     ----------
     ctx
         The run.
     """
-    samples = ctx.read_table("tables/samples.csv")
-    for column in ("study", "anakinra", "timepoint", "crs_grade", "nt_grade"):
-        if column not in samples:
-            samples[column] = ""
-    frame = pd.DataFrame(
-        {
-            "study": samples["study"].replace("", "unknown"),
-            "anakinra": samples["anakinra"].replace("", "unknown"),
-            "crs": [_side(g) for g in samples["crs_grade"]],
-            "nt": [_side(g) for g in samples["nt_grade"]],
-            "patient": samples["patient"],
-            "timepoint": samples["timepoint"].replace("", "unknown"),
-        }
-    )
+    frame = _design(ctx)
     by = ["study", "anakinra", "crs", "nt"]
-    counts = frame.groupby(by)["patient"].nunique().rename("patients").reset_index()
-    libraries = pd.crosstab([frame[c] for c in by], frame["timepoint"]).reset_index()
-    merged = counts.merge(libraries, on=by)
+    every = pd.MultiIndex.from_product([sorted(set(frame[c])) for c in by], names=by)
+    known = every[~(every.to_frame() == "unknown").any(axis=1)]
+    there = pd.MultiIndex.from_frame(frame[by].drop_duplicates())
+    cells = known.union(there)
+    patients = frame.groupby(by)["patient"]
+    counts = pd.DataFrame(
+        {"patients": patients.nunique(), "who": patients.agg(short_names)}
+    ).reindex(cells)
+    libraries = pd.crosstab([frame[c] for c in by], frame["timepoint"]).reindex(cells)
+    table = counts.join(libraries).reset_index().fillna({"who": "nobody"}).fillna(0)
+    timepoints = list(libraries.columns)
+    table = table.astype(dict.fromkeys(["patients", *timepoints], int))
     columns = {
         "study": ("study", ""),
         "anakinra": ("anakinra", "prophylaxis with anakinra"),
         "crs": ("CRS", "grade of cytokine release syndrome"),
         "nt": ("NT", "grade of neurotoxicity"),
         "patients": ("patients", ""),
+        **{t: (t.replace("_", " "), "libraries") for t in timepoints},
+        "who": ("who", ""),
     }
-    for timepoint in sorted(frame["timepoint"].unique()):
-        columns[timepoint] = (timepoint.replace("_", " "), "libraries")
-    return table_of(merged, columns)
+    return table_of(table, columns)
+
+
+def _design(ctx: Context) -> pd.DataFrame:
+    """Return one row per library: where its patient stands in the design."""
+    samples = ctx.read_table("tables/samples.csv")
+    names = ("study", "anakinra", "timepoint", *_DRUGS)
+    text = {c: samples[c] if c in samples else pd.Series("", index=samples.index) for c in names}
+    frame = pd.DataFrame({c: v.replace("", "unknown") for c, v in text.items()})
+    for column, grade in (("crs", "crs_grade"), ("nt", "nt_grade")):
+        values = samples[grade] if grade in samples else [None] * len(samples)
+        frame[column] = [_side(g) for g in values]
+    return frame.assign(patient=samples["patient"].astype(str))
 
 
 def _side(grade: object) -> str:
@@ -59,30 +70,29 @@ def _side(grade: object) -> str:
 
 
 def treatment_table(ctx: Context) -> Table | None:
-    """Show treatment before the sample against grade, where it is known.
+    """Show treatment before the day-7 sample against study, anakinra and grade, where it is known.
 
     Parameters
     ----------
     ctx
         The run.
     """
-    samples = ctx.read_table("tables/samples.csv")
-    drugs = ["tocilizumab_before_sample", "steroid_before_sample"]
-    if not {"crs_grade", *drugs} <= set(samples):
+    frame = _design(ctx)
+    frame = frame[frame["timepoint"] == k.timepoints.day7]
+    if (frame[list(_DRUGS)] == "unknown").all(axis=None) or (frame["crs"] == "unknown").all():
         return None
-    frame = pd.DataFrame({d: samples[d].replace("", "unknown") for d in drugs})
-    frame["crs"] = [_side(g) for g in samples["crs_grade"]]
-    frame["day"] = samples["timepoint"]
-    frame["patient"] = samples["patient"]
-    frame = frame[frame["day"] == "day7"]
-    counts = frame.groupby(["crs", *drugs])["patient"].nunique().rename("patients").reset_index()
+    patients = frame.groupby(["study", "anakinra", "crs", *_DRUGS])["patient"]
+    table = pd.DataFrame({"patients": patients.nunique(), "who": patients.agg(short_names)})
     return table_of(
-        counts,
+        table.reset_index(),
         {
+            "study": ("study", ""),
+            "anakinra": ("anakinra", "prophylaxis with anakinra"),
             "crs": ("CRS", "grade"),
-            drugs[0]: ("tocilizumab", "given before the day-7 sample"),
-            drugs[1]: ("steroid", "given before the day-7 sample"),
+            _DRUGS[0]: ("tocilizumab", "given before the day-7 sample"),
+            _DRUGS[1]: ("steroid", "given before the day-7 sample"),
             "patients": ("patients", ""),
+            "who": ("who", ""),
         },
     )
 

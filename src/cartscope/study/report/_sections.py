@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cartscope.study.report._table import Table, table_of
+from cartscope.study.report._table import Table, short_names, table_of
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
@@ -22,7 +22,8 @@ def estimability_table(ctx: Context) -> Table:
         The run.
     """
     table = ctx.read_table("tables/estimability.csv")
-    shown = table[~table["kind"].isin(["cell", "coefficient"])]
+    shown = table[~table["kind"].isin(["cell", "coefficient"])].copy()
+    shown["patients"] = [short_names(p.split(", ")) for p in shown["patients"]]
     return table_of(
         shown.reindex(columns=["id", *table.columns.drop("id", errors="ignore")]),
         {

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +53,24 @@ def spell(value: object) -> str:
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return f"{int(value):,}"
     return str(value)
+
+
+def short_names(names: Iterable[str]) -> str:
+    """Spell names, each once, without the part before the last hyphen where it repeats.
+
+    Parameters
+    ----------
+    names
+        Names of patients, ``"GSE197268-4"`` say.
+    """
+    out, last = [], None
+    for name in sorted(set(names), key=_natural):
+        head, _, tail = name.rpartition("-")
+        out.append(f"-{tail}" if head and head == last else name)
+        last = head
+    return ", ".join(out)
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    head, _, tail = name.rpartition("-")
+    return head, int(tail) if tail.isdecimal() else 0, tail

@@ -20,6 +20,13 @@
   document.querySelectorAll("table").forEach((table) => {
     table.querySelectorAll("th").forEach((header, column) => {
       header.addEventListener("click", () => sortBy(table, column, header));
+      // a button element would keep the header from being repeated on each printed page
+      header.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" || event.key === " ") {
+          event.preventDefault();
+          sortBy(table, column, header);
+        }
+      });
     });
   });
   const narrow = (id) => {

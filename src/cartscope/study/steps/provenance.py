@@ -20,7 +20,7 @@ PACKAGES = (
 )  # fmt: skip
 _MANIFESTS = (
     "GSE197268.toml", "GSE246490.toml", "annotation.toml", "claims.toml", "cohort.toml",
-    "contrasts.toml", "gene_sets", "ligand_receptor.toml", "params",
+    "contrasts.toml", "gene_sets", "ligand_receptor.toml", "params", "supplement.toml",
 )  # fmt: skip
 
 
