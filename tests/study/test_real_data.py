@@ -54,6 +54,21 @@ def test_the_failed_library_is_flagged_and_crashes_nothing(carpall):
     assert set(qc.drop("P09-sorted")["verdict"]) == {"usable"}
 
 
+def test_the_car_of_any_name_takes_no_part_in_clustering(carpall):
+    genes = io.read_cells(carpall[0].context.settings.out / "cells.h5ad").var
+    assert genes.loc["CAT_scFv", "clustering_excluded"]
+    assert not genes.loc["CAT_scFv", "highly_variable"]
+
+
+def test_ambient_rna_is_told_in_unsorted_blood_and_bounded_in_sorted(carpall):
+    table = carpall[0].context.read_table("tables/ambient.csv").set_index("sample")
+    for sample in ("P10-blood", "P11-blood"):
+        assert 0 < table.loc[sample, "ambient_share"] < 0.05
+    for sample in ("P10-sorted", "P11-sorted"):
+        assert table.loc[sample, "ambient_share_high"] < 0.05
+        assert "sorted for the CAR" in table.loc[sample, "reason"]
+
+
 @pytest.mark.parametrize("sample", ["P10-sorted", "P11-sorted"])
 def test_car_calls_find_what_one_umi_finds(carpall, sample):
     run, authors = carpall

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from cartscope import _keys as k
 from cartscope import pp
 from cartscope.study._context import BASE, Context, cell_artifact
 from cartscope.study._model import Step
@@ -12,11 +15,13 @@ def run(ctx: Context) -> None:
     genes, p = ctx.preset.values("genes"), ctx.preset.values("embedding")
     cohort = ctx.manifests.cohort
     with ctx.annotating("embed") as adata:
+        # whatever the CAR is called in this cohort: CAR T cells are no cell type of their own
+        car = [re.escape(name) for name in adata.uns[k.uns.cartscope].get(k.uns.car_features, ())]
         pp.variable_genes(
             adata,
             method=genes["method"],
             n_top=genes["n_top"],
-            exclude=cohort.clustering_blacklist,
+            exclude=[*cohort.clustering_blacklist, *car],
             n_jobs=ctx.jobs,
         )
         pp.pca(
