@@ -14,7 +14,7 @@ from pydeseq2.utils import trimmed_mean
 from scipy.stats import f as f_distribution
 
 from cartscope.tl.de import _pydeseq2_slots as slot
-from cartscope.tl.de._trend import fit_trend, prior_variance
+from cartscope.tl.de._trend import ABOVE_FLOOR, fit_trend, prior_variance
 
 _TRIM = 0.2
 _FEWEST = 3
@@ -57,7 +57,7 @@ class FaithfulDataSet(DeseqDataSet):
         kept = self.var[slot.NON_ZERO].to_numpy()
         gene = self.var[slot.GENEWISE_DISPERSIONS].to_numpy()[kept]
         fitted = self.var[slot.FITTED_DISPERSIONS].to_numpy()[kept]
-        use = gene >= 100 * self.min_disp
+        use = gene >= ABOVE_FLOOR * self.min_disp
         freedom = self.n_obs - self.obsm[slot.DESIGN_MATRIX].shape[1]
         variance, spread = prior_variance(np.log(gene[use]) - np.log(fitted[use]), freedom)
         self.uns[slot.PRIOR_DISP_VAR] = np.float64(variance)

@@ -50,6 +50,41 @@ def _leverages(x, mu, alpha, ridge, gram, row, out):
 
 
 @numba.njit(cache=True, nogil=True)
+def all_leverages(
+    betas: np.ndarray,
+    size_factors: np.ndarray,
+    x: np.ndarray,
+    dispersions: np.ndarray,
+    min_mu: float,
+    ridge: np.ndarray,
+) -> np.ndarray:
+    """Return the leverage of every sample in every gene's regression at given coefficients.
+
+    Parameters
+    ----------
+    betas
+        Genes x coefficients, natural log scale.
+    size_factors
+        One per sample.
+    x
+        Samples x coefficients.
+    dispersions
+        One per gene.
+    min_mu
+        Floor of the fitted means.
+    ridge
+        Penalty on each coefficient, natural log scale.
+    """
+    n, p = x.shape
+    out = np.empty((betas.shape[0], n))
+    gram, mu, row = np.empty((p, p)), np.empty(n), np.empty(p)
+    for g in range(betas.shape[0]):
+        _means(x, betas[g], size_factors, min_mu, mu)
+        _leverages(x, mu, dispersions[g], ridge, gram, row, out[g])
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
 def fit_betas(
     counts: np.ndarray,
     size_factors: np.ndarray,

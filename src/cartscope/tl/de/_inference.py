@@ -12,16 +12,18 @@ import numpy as np
 from pydeseq2.default_inference import DefaultInference
 
 from cartscope.tl.de._dispersion import fit_dispersions
-from cartscope.tl.de._glm import fit_betas, maximise_betas
+from cartscope.tl.de._glm import all_leverages, fit_betas, maximise_betas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIN_MU = 0.5
-RIDGE = 1e-6 / np.log(2) ** 2  # 1e-6 on the log2 scale, where R penalises
+RIDGE = (
+    1e-6 / np.log(2) ** 2
+)  # prior variance 1e6 on the log2 scale: betaPriorVar of a DESeqDataSet
 _ROUNDS = 100
-_LARGEST = 30.0
-_RESCUE = (1000, 30.0 * float(np.log(2)))  # rounds, and 30 on the log2 scale
+_LARGEST = 30.0  # natural log, PyDESeq2's own default: no ratio of counts comes near e**30
+_RESCUE_ROUNDS = 1000
 
 
 class BatchedInference(DefaultInference):
@@ -159,10 +161,12 @@ def fit_all_betas(
     betas, leverages, converged = _in_parts(part, counts.shape[0], n_jobs)
     lost = np.flatnonzero(~converged)
     if lost.size:
-        # the leverages stay those of the last iteration, as R has them
-        betas[lost], converged[lost] = maximise_betas(
-            counts[lost], size_factors, x, dispersions[lost], start[lost], ridge, *_RESCUE
-        )
+        settings = (start[lost], ridge, _RESCUE_ROUNDS, largest)
+        found = maximise_betas(counts[lost], size_factors, x, dispersions[lost], *settings)
+        betas[lost], converged[lost] = found
+        # a leverage is of the estimate that its residual belongs to
+        at = (size_factors, x, dispersions[lost], min_mu, ridge)
+        leverages[lost] = all_leverages(betas[lost], *at)
     return betas, leverages, converged
 
 
