@@ -57,6 +57,33 @@ def test_each_name_points_at_its_own_point():
     assert {t.get_text(): t.xy for t in ax.texts} == {"A": (0.1, 0.2), "B": (0.9, 0.8)}
 
 
+@pytest.mark.parametrize("seed", [0, 1, 5, 9])
+def test_a_name_stands_nearest_to_its_own_point(seed):
+    points = np.random.default_rng(seed).normal(0.5, 0.06, size=(5, 2))
+    ax = Figure(figsize=(3, 3)).subplots()
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    pl.label_points(*points.T, [f"GENE{i}" for i in range(5)], ax=ax)
+    at = ax.transData.transform(points)
+    for own, box in enumerate(boxes(ax)):
+        beyond = np.maximum(np.maximum(box.min - at, at - box.max), 0)
+        assert np.linalg.norm(beyond, axis=1).argmin() == own
+
+
+def test_a_line_to_a_name_runs_over_no_other_named_point():
+    rng = np.random.default_rng(3)
+    ax = Figure(figsize=(4, 4)).subplots()
+    ax.scatter(*rng.uniform(0.2, 0.8, size=(2, 3000)))  # names must go far
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    points = np.array([[0.5, 0.5], [0.62, 0.56], [0.72, 0.6]])
+    pl.label_points(*points.T, ["IL10RB", "IL10RA", "IL4R"], ax=ax)
+    at = ax.transData.transform(points)
+    for own, box in enumerate(boxes(ax)):
+        end = np.clip(at[own], box.min, box.max)
+        line = at[own] + np.linspace(0, 1, 50)[:, None] * (end - at[own])
+        for other in set(range(3)) - {own}:
+            assert np.linalg.norm(line - at[other], axis=1).min() > 4
+
+
 def test_limits_are_kept_and_points_without_a_place_left_out():
     ax = Figure().subplots()
     ax.set(xlim=(0, 3), ylim=(0, 4))

@@ -70,7 +70,8 @@ def test_a_contrast_is_added_by_a_few_lines(mine, copy_of):
     assert not {s.name for s in run.steps if not s.skipped} & {"ingest", "embed", "annotate", "car"}
     name, population = "t_nk_crs_anakinra", "t_nk"
     assert (settings.out / f"tables/pseudobulk_{population}.h5ad").is_file()
-    for table in ("contrasts", "estimability", "de", "gene_filter", "gsea", "gene_set_scores"):
+    for table in ("contrasts", "estimability", "de", "fits", "gene_filter", "gsea",
+                  "gene_set_scores"):  # fmt: skip
         found = run.context.read_table(f"tables/{table}.csv")
         rows = found[found["id" if table == "estimability" else "contrast"] == name]
         assert len(rows), table
@@ -82,7 +83,7 @@ def test_a_contrast_is_added_by_a_few_lines(mine, copy_of):
         kept = after[after["contrast"] != name].reset_index(drop=True)
         pd.testing.assert_frame_equal(kept, before)
     page = (settings.out / "report.html").read_text("utf-8")
-    for table in ("contrasts", "engines"):
+    for table in ("contrasts", "models", "engines"):
         assert name in page.split(f'<table id="{table}">')[1].split("</table>")[0], table
 
 

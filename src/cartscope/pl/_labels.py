@@ -82,6 +82,7 @@ def label_points(x: ArrayLike, y: ArrayLike, names: Sequence[str], *, ax: Axes) 
         cost += np.linalg.norm(shifts, axis=1) / scale * 0.15
         cost += 6 * _crossings(at[i], boxes, placed)
         cost += 6 * _run_over(at[i], boxes, at)
+        cost += 5 * _beside_another(at[i], boxes, at)
         best = int(np.argmin(cost))
         placed = np.vstack([placed, boxes[best]])
         texts[i].set_position(tuple(shifts[best] / scale))
@@ -167,6 +168,20 @@ def _run_over(point: np.ndarray, boxes: np.ndarray, named: np.ndarray) -> np.nda
     along = np.clip((to * way[:, None]).sum(axis=2) / length[:, None], 0, 1)
     off = np.linalg.norm(to - along[:, :, None] * way[:, None], axis=2)
     return (off < _MARKER).sum(axis=1)
+
+
+def _beside_another(point: np.ndarray, boxes: np.ndarray, named: np.ndarray) -> np.ndarray:
+    """Tell whether a box lies nearer to another named point, which it would seem to name."""
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+
+    def away(points: np.ndarray) -> np.ndarray:
+        beyond = np.maximum(np.maximum(low - points[None], points[None] - high), 0)
+        return np.linalg.norm(beyond, axis=2)
+
+    others = named[np.linalg.norm(named - point, axis=1) > _MARKER]
+    if not len(others):
+        return np.zeros(len(boxes))
+    return (away(others).min(axis=1) <= away(point[None])[:, 0]).astype(float)
 
 
 def _gap(point: np.ndarray, box: np.ndarray) -> np.ndarray:

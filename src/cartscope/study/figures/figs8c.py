@@ -41,7 +41,12 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     for ax, table in zip(axes[0], tables.values(), strict=True):
         _draw_pair(ax, table)
     handles = [plt.Line2D([], [], ls="", marker="o", ms=4, c=c, label=n) for n, c in SHADES.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(SHADES))
+    # one legend over all panels: the first keeps the room of a title free for it
+    axes[0, 0].set_title(" ")
+    legend = axes[0, 0].legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(SHADES), borderpad=0
+    )
+    legend.set_in_layout(False)
     figure.draw_without_rendering()  # names are placed where the legend has left the axes
     for ax, table in zip(axes[0], tables.values(), strict=True):
         pl.label_points(table["blood"], table["product"], list(table["gene"]), ax=ax)
@@ -92,4 +97,5 @@ FIGURE = FigureSpec(
     caption="Mean log1p expression (10,000 counts per cell) of markers, numbers of cells in "
     "brackets; no test. Dashed: as in blood. Were LAMP3+ cells the dendritic cells of blood, the "
     "blue dots would lie there.",
+    note="Cells of all patients together. No test. Dashed: as in blood.",
 )

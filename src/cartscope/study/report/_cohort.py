@@ -117,7 +117,6 @@ def contrast_table(ctx: Context) -> Table:
                 "analyses": ", ".join(contrast.analyses),
                 "compares": f"{label[0]} against {label[1]}",
                 "n": f"{len(s.members(GROUP))} / {len(s.members(REFERENCE))}",
-                "design": contrast.design or "",
                 "note": s.reason or contrast.caveat,
             }
         )
@@ -128,7 +127,6 @@ def contrast_table(ctx: Context) -> Table:
             "analyses": ("analyses", ""),
             "compares": ("compares", ""),
             "n": ("patients", "group / reference"),
-            "design": ("design", "formula of the model"),
             "note": ("note", "why not testable, or what limits it"),
         },
     )

@@ -10,7 +10,7 @@ from cartscope import __version__
 from cartscope.study._figures import figure_files
 from cartscope.study._registry import all_figures
 from cartscope.study._simulated import is_simulated
-from cartscope.study.report import _cohort, _methods, _supplement
+from cartscope.study.report import _cohort, _methods, _models, _supplement
 from cartscope.study.report import _sections as sections
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def _content(ctx: Context) -> dict[str, Any]:
         "cohort": _cohort.cohort_table(ctx),
         "treatment": _cohort.treatment_table(ctx),
         "contrasts": _cohort.contrast_table(ctx),
+        "models": _models.models_table(ctx),
         "estimability": sections.estimability_table(ctx),
         "engines": sections.engine_table(ctx),
         "qc": sections.qc_table(ctx),

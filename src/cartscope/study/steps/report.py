@@ -28,6 +28,7 @@ STEP = Step(
         "tables/car_calls.csv",
         "tables/engine_comparison.csv",
         "tables/estimability.csv",
+        "tables/fits.csv",
         "tables/integration.csv",
         "tables/qc.csv",
         "tables/samples.csv",
