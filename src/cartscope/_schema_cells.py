@@ -168,6 +168,8 @@ CAR_CALLS = Schema(
         "sensitivity": (NUMBER, "estimated detection of CAR T cells, 0-1; nan: not identifiable"),
         "true_share": (NUMBER, "estimated true CAR share of T cells, 0-1; nan: not identifiable"),
         "missed_share": (NUMBER, "estimated CAR T cells among the CAR-negative, 0-1"),
+        "missed_low": (NUMBER, "lower end of its 95% interval; nan: none"),
+        "missed_high": (NUMBER, "upper end"),
         "reason": (TEXT, "what could not be estimated, and why"),
         "ambient_share": (NUMBER, "estimated ambient share of a cell's UMI, 0-1"),
         "ambient_car": (NUMBER, "CAR UMI that ambient RNA gives the median cell"),
@@ -177,6 +179,8 @@ CAR_CALLS = Schema(
     },
     optional=frozenset(
         {
+            "missed_low",
+            "missed_high",
             "ambient_share",
             "ambient_car",
             "car_reads_ambient",
@@ -236,6 +240,24 @@ FRACTIONS = Schema(
         "fraction": (NUMBER, "0-1"),
         "n": (INTEGER, "cells in the numerator"),
         "n_cells": (INTEGER, "cells in the denominator"),
+    },
+)
+
+INNATE_FRACTIONS = Schema(
+    "innate fractions",
+    {
+        **FRACTIONS.columns,
+        "fraction": (NUMBER, "among T cells that are no CAR T cells, 0-1; nan: not estimable"),
+        "n": (INTEGER, "CAR-negative cells of the part, as observed"),
+        "n_cells": (INTEGER, "CAR-negative cells, as observed"),
+        "observed": (NUMBER, "share among CAR-negative cells, missed CAR T cells included"),
+        "se": (NUMBER, "standard error of fraction"),
+        "missed_share": (NUMBER, "estimated CAR T cells among the CAR-negative, 0-1"),
+        "missed_low": (NUMBER, "lower end of its 95% interval"),
+        "missed_high": (NUMBER, "upper end"),
+        "n_found": (INTEGER, "T cells with a CAR count"),
+        "clipped": (INTEGER, "1: the fraction came out below 0 or above 1 and was put there"),
+        "reason": (TEXT, "why fraction is missing"),
     },
 )
 

@@ -64,8 +64,41 @@ CORRECTED = Schema(
         **_PATIENT_TEST,
         "missed_group": (NUMBER, "median share of missed CAR T cells among CAR-, group"),
         "missed_reference": (NUMBER, "median share of missed CAR T cells among CAR-, reference"),
+        "se_group": (NUMBER, "median standard error of a patient's corrected share, group"),
+        "se_reference": (NUMBER, "median standard error of a patient's corrected share, reference"),
+        "method": (TEXT, "detection: missed cells by depth; as found: like found CAR+ cells; both"),
+        "n_clipped": (
+            INTEGER,
+            "patients whose share came out below 0 or above 1 and was put there",
+        ),
+        "n_lost": (INTEGER, "patients with CAR- cells whose share could not be corrected"),
     },
-    optional=frozenset({"missed_group", "missed_reference"}),
+    optional=frozenset(
+        {
+            "missed_group",
+            "missed_reference",
+            "se_group",
+            "se_reference",
+            "method",
+            "n_clipped",
+            "n_lost",
+        }
+    ),
+)
+CORRECTED_PATIENTS = Schema(
+    "corrected_patients.csv",
+    {
+        "analysis": (TEXT, "composition or cycling"),
+        **PATIENT_SHARES.columns,
+        "observed": (NUMBER, "share among CAR- cells, missed CAR T cells included"),
+        "se": (NUMBER, "standard error of fraction; nan: not known"),
+        "missed_share": (NUMBER, "estimated CAR T cells among the CAR- cells, 0-1"),
+        "missed_low": (NUMBER, "lower end of its 95% interval; nan: not known"),
+        "missed_high": (NUMBER, "upper end"),
+        "clipped": (INTEGER, "1: fraction came out below 0 or above 1 and was put there"),
+        "method": (TEXT, "detection, as found, or empty where nothing could be corrected"),
+        "reason": (TEXT, "why fraction is missing, or why it rests on found cells"),
+    },
 )
 
 ESTIMABILITY = Schema(

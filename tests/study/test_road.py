@@ -51,12 +51,43 @@ def test_it_leaves_what_it_promises(finished):
 
 
 @pytest.mark.parametrize(
-    "name", ["qc", "car_calls", "composition", "cycling", "de", "gsea", "ligrec", "contrasts"]
+    "name",
+    [
+        "qc",
+        "car_calls",
+        "composition",
+        "cycling",
+        "corrected",
+        "corrected_patients",
+        "de",
+        "gsea",
+        "ligrec",
+        "contrasts",
+    ],
 )
 def test_every_table_follows_its_schema_and_has_a_row(finished, name):
     table = finished.context.read_table(f"tables/{name}.csv")
     assert list(SCHEMAS[name].check(table).columns) == list(table.columns)
     assert len(table) > 0
+
+
+def test_missed_car_t_cells_are_told_by_detection_in_every_patient(finished):
+    ctx = finished.context
+    table, patients = (
+        ctx.read_table(f"tables/{name}.csv") for name in ("corrected", "corrected_patients")
+    )
+    calls = ctx.read_table("tables/car_calls.csv").set_index("patient")
+    assert set(patients["method"]) == {"detection"}
+    assert set(table["method"]) == {"detection"}
+    assert (table[["se_group", "se_reference"]] > 0).any(axis=None)
+    one = patients.drop_duplicates("patient").set_index("patient")
+    assert one["missed_share"].between(one["missed_low"], one["missed_high"]).all()
+    # the audit and the correction say the same of a patient with one unsorted library
+    gap = one["missed_share"] - calls.loc[one.index, "missed_share"]
+    assert gap.abs().max() < 1e-9
+    clipped = patients[patients["n_cells"] >= 25].groupby(["contrast", "population"])["clipped"]
+    said = table.set_index(["contrast", "population"])["n_clipped"]
+    assert (said.loc[clipped.sum().index] == clipped.sum()).all()
 
 
 def test_the_cells_keep_the_contract(finished):

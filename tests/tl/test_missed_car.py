@@ -112,3 +112,60 @@ def test_few_cells_and_errors(rng):
         compare_fractions(pd.concat([negative, negative]), LEVELS, contrast=(2, 1))
     with pytest.raises(SchemaError, match="missing columns"):
         compare_fractions(negative.drop(columns="n"), LEVELS, contrast=(2, 1))
+
+
+def weighted_of(negative: pd.DataFrame, **values) -> pd.DataFrame:
+    given = {"se": 0.02, "missed_share": 0.1, "missed_low": 0.05, "missed_high": 0.2}
+    return negative.assign(
+        **{"observed": negative["fraction"], "n_found": 80, "clipped": 0, "reason": ""}
+        | given
+        | values
+    )
+
+
+def test_cell_by_cell_comes_first_and_the_simple_formula_is_named(rng):
+    negative, positive, missed = contaminated(rng)
+    mine = negative["sample_or_patient"]
+    fraction = np.where(mine == "p0", np.nan, 0.05)
+    reason = np.where(mine == "p0", "not identifiable", "")
+    weighted = weighted_of(negative, fraction=fraction, reason=reason)
+    weighted = weighted[weighted["sample_or_patient"] != "p1"]
+    plain = correct_missed(negative, positive, missed)
+    table = correct_missed(negative, positive, missed, weighted=weighted)
+    told = table["method"] == "detection"
+    assert set(table["sample_or_patient"][~told]) == {"p0", "p1"}
+    assert set(plain["method"]) == {"as found"}
+    assert (table["fraction"][told] == 0.05).all()
+    assert (table["se"][told] == 0.02).all()
+    assert (table["missed_high"][told] == 0.2).all()
+    pd.testing.assert_series_equal(table["fraction"][~told], plain["fraction"][~told])
+    assert table["se"][~told].isna().all()
+    assert set(table["method"][~told]) == {"as found"}
+    reasons = table.drop_duplicates("sample_or_patient").set_index("sample_or_patient")["reason"]
+    assert reasons["p0"].startswith("not identifiable")
+    assert reasons["p1"].startswith("no cell with a weight")
+    assert reasons["p2"] == ""
+
+
+def test_what_cannot_be_corrected_at_all_says_why(rng):
+    negative, positive, missed = contaminated(rng)
+    del missed["p3"]
+    table = correct_missed(negative, positive, missed)
+    lost = table[table["sample_or_patient"] == "p3"]
+    assert set(lost["method"]) == {""}
+    assert set(lost["reason"]) == {"no estimate of the missed share, or no CAR+ cell"}
+
+
+def test_clipped_fractions_are_counted(rng):
+    negative, positive, missed = contaminated(rng)
+    missed["p0"] = 0.6
+    table = correct_missed(negative, positive, missed)
+    assert table["fraction"].between(0, 1).all()
+    clipped = table[table["clipped"] == 1]
+    assert clipped[["sample_or_patient", "population"]].to_numpy().tolist() == [["p0", "CD8"]]
+
+
+def test_weights_of_another_table_are_refused(rng):
+    negative, positive, missed = contaminated(rng)
+    with pytest.raises(SchemaError, match="innate fractions: missing columns"):
+        correct_missed(negative, positive, missed, weighted=negative)

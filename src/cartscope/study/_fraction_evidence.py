@@ -36,15 +36,26 @@ def fraction_rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFram
     table = ctx.read_table(f"tables/{evidence.table}.csv")
     table = table[table["contrast"].isin(evidence.contrasts)]
 
-    suffix = "corrected" if evidence.table == "corrected" else ""
-
     def find(contrast: str, population: str) -> list[dict[str, Any]]:
         chosen = table[table["contrast"] == contrast]
         if population:
             chosen = chosen[chosen["population"] == population]
-        return [_values(row, suffix=suffix) for _, row in chosen.iterrows()]
+        return [
+            _values(row, suffix=_how(row) if evidence.table == "corrected" else "")
+            for _, row in chosen.iterrows()
+        ]
 
     return rows_by_contrast(ctx, claim, evidence, find=find)
+
+
+def _how(row: pd.Series) -> str:
+    """Say how missed CAR T cells were taken out, and of how many patients not all could be."""
+    words = ["corrected"]
+    if (method := row.get("method", "")) not in ("", "detection"):
+        words.append("missed cells taken as found ones" if method == "as found" else "in two ways")
+    if (clipped := int(row.get("n_clipped", 0))) > 0:
+        words.append(f"clipped in {clipped}")
+    return ", ".join(words)
 
 
 def _values(row: pd.Series, *, suffix: str) -> dict[str, Any]:

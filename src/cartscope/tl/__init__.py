@@ -5,6 +5,7 @@ Annotators write documented slots in place; testers return a table and leave the
 
 from cartscope.tl._annotate import Markers, Threshold, annotate
 from cartscope.tl._car_audit import car_audit
+from cartscope.tl._car_detection import car_detection
 from cartscope.tl._car_status import CarRule, car_status
 from cartscope.tl._cell_cycle import cell_cycle
 from cartscope.tl._composition import composition, composition_fractions
@@ -13,6 +14,7 @@ from cartscope.tl._cycling import cycling, cycling_fractions
 from cartscope.tl._gene_set_patient_test import gene_set_patient_test
 from cartscope.tl._gene_sets import gene_set_overlap
 from cartscope.tl._gsea import gsea
+from cartscope.tl._innate_fractions import innate_fractions
 from cartscope.tl._leiden import leiden
 from cartscope.tl._liana import liana_rank_aggregate
 from cartscope.tl._ligand_receptor import ligand_receptor
@@ -51,6 +53,7 @@ __all__ = [
     "Gates",
     "car_status",
     "CarRule",
+    "car_detection",
     "car_audit",
     "cell_cycle",
     "score_genes",
@@ -63,6 +66,7 @@ __all__ = [
     "CompositionTest",
     "cycling",
     "cycling_fractions",
+    "innate_fractions",
     "correct_missed",
     "compare_fractions",
     "differential_expression",

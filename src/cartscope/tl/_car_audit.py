@@ -12,6 +12,7 @@ from cartscope.tl._car_interval import share_interval
 from cartscope.tl._car_model import fit_car
 from cartscope.tl._car_rules import before_infusion, published, recommended
 from cartscope.tl._car_status import CarRule, settings_of
+from cartscope.tl._innate_fractions import missed_share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,8 @@ def car_audit(
 
     Returns
     -------
-    Table ``car_calls.csv``, one row per sample; share_low and share_high are the interval.
+    Table ``car_calls.csv``, one row per sample; share_low and share_high are the interval of the
+    true share, missed_low and missed_high that of the missed share.
 
     Raises
     ------
@@ -104,6 +106,9 @@ def car_audit(
         else:
             row.update(_moved(here[here["is_t"]]))
             row.update(_estimates(here[here["is_t"]], enough=enough))
+            # in a sorted library hardly any cell is CAR-: nothing to tell the missed ones from
+            if k.obs.car_detection in adata.obs and row["sorted"] != "true":
+                row.update(_by_detection(adata.obs[at][here["is_t"].to_numpy()]))
         rows.append(row)
     return CAR_CALLS.check(pd.DataFrame(rows))
 
@@ -169,6 +174,14 @@ def _moved(t: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _by_detection(t: pd.DataFrame) -> dict[str, float]:
+    """Return the missed share told by depth from the cells found, where that can be told."""
+    value, low, high = missed_share(t)
+    if not np.isfinite(value):
+        return {}
+    return {"missed_share": value, "missed_low": low, "missed_high": high}
+
+
 def _probability(obs: pd.DataFrame) -> np.ndarray:
     """Return the calls' own probability, nan where a rule gave only yes or no."""
     if k.obs.car_probability not in obs:
@@ -193,6 +206,7 @@ def _counts(here: pd.DataFrame) -> dict[str, Any]:
     row = {c: v for c, v in row.items() if c not in CAR_CALLS.optional}  # others' to estimate
     row["positive_share"] = row["n_positive"] / len(t) if len(t) else np.nan
     row["share_low"] = row["share_high"] = np.nan
+    row["missed_low"] = row["missed_high"] = np.nan
     return row
 
 

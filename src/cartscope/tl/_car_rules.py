@@ -93,7 +93,7 @@ def recommended(
     probability = np.full(adata.n_obs, np.nan)
     rows: list[dict[str, Any]] = []
     parts: list[tuple[np.ndarray, np.ndarray, dict[str, Any]]] = []
-    for part in _parts(adata.obs, how.fit_key):
+    for part in parts_of(adata.obs, how.fit_key):
         here = np.flatnonzero(part & usable)
         if not len(here):
             continue
@@ -137,8 +137,16 @@ def recommended(
     return status, probability, note
 
 
-def _parts(obs: pd.DataFrame, key: str | None) -> list[np.ndarray]:
-    """Return masks of the cells that are fitted together."""
+def parts_of(obs: pd.DataFrame, key: str | None) -> list[np.ndarray]:
+    """Return masks of the cells that are fitted together.
+
+    Parameters
+    ----------
+    obs
+        Of the cells.
+    key
+        Column whose values are fitted apart; None or an absent one for all together.
+    """
     if key is None or key not in obs:
         return [np.ones(len(obs), dtype=bool)]
     values = obs[key].astype(object).where(obs[key].notna(), "")

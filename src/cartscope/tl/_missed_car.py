@@ -8,7 +8,7 @@ import pandas as pd
 from cartscope import _check
 from cartscope import _keys as k
 from cartscope._errors import InputError
-from cartscope._schema import COMPOSITION, FRACTIONS
+from cartscope._schema import COMPOSITION, FRACTIONS, INNATE_FRACTIONS
 from cartscope.tl._patient_test import (
     adjust,
     empty_reason,
@@ -21,19 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEY = ["sample_or_patient", "population"]
+DETECTION, AS_FOUND = "detection", "as found"
 
 
 def correct_missed(
-    negative: pd.DataFrame, positive: pd.DataFrame, missed_share: Mapping[str, float]
+    negative: pd.DataFrame,
+    positive: pd.DataFrame,
+    missed_share: Mapping[str, float],
+    *,
+    weighted: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Take CAR T cells that CAR detection missed out of the shares of CAR- cells.
 
     Detection finds some 80% of CAR T cells; the others sit among the CAR- cells, the more of them
     the more a patient's CAR T cells have expanded. A share then differs between patients by their
-    expansion alone. With m the share of CAR T cells among the CAR- cells, the CAR- share becomes
-    (share - m * share in CAR+) / (1 - m), kept between 0 and 1. It supposes that missed CAR T
-    cells are like found ones; deeper cells are found more often, and cycling cells are deeper, so
-    for cycling the correction errs on the side of too much.
+    expansion alone. ``weighted`` has the shares corrected cell by cell, by the chance to be found
+    at each cell's depth. Where it has none, say because the CAR status is a user's own, missed
+    cells are taken to be like found ones: with m the share of CAR T cells among the CAR- cells,
+    the share becomes (share - m * share in CAR+) / (1 - m). For cycling that takes out too much:
+    cycling cells are deeper, so they are found more often.
 
     Parameters
     ----------
@@ -44,11 +50,16 @@ def correct_missed(
     missed_share
         Patient -> share of CAR T cells among the CAR- cells, 0 to below 1, as
         :func:`car_audit` estimates it.
+    weighted
+        From :func:`innate_fractions`, of the same patients; None: all are taken as found.
 
     Returns
     -------
-    ``negative`` with corrected fractions, and the columns observed (as they were) and
-    missed_share. Fractions are nan for patients without an estimate or without CAR+ cells.
+    ``negative`` with corrected fractions, kept between 0 and 1, and the columns observed (as they
+    were), missed_share with missed_low and missed_high, se (of fraction; nan as found), clipped
+    (1 where the fraction came out below 0 or above 1), method ("detection", "as found" or, where
+    nothing could be corrected, empty) and reason (why not by detection). Fractions are nan for
+    patients without an estimate or, as found, without CAR+ cells.
 
     Raises
     ------
@@ -79,18 +90,41 @@ def correct_missed(
     if len(bad):
         msg = f"missed_share of {bad.index[0]!r} is {bad.iloc[0]:g}; it lies from 0 to below 1."
         raise InputError(msg)
-    other = positive.set_index(KEY)["fraction"]
-    known = set(positive["sample_or_patient"])
     out = negative.copy()
     m = out["sample_or_patient"].map(share).to_numpy(dtype=float)
-    there = out["sample_or_patient"].isin(known).to_numpy()
-    theirs = other.reindex(pd.MultiIndex.from_frame(out[KEY])).to_numpy()
+    raw = (out["fraction"].to_numpy() - m * _as_found(out, positive, m)) / (1 - m)
+    out["observed"] = out["fraction"]
+    out["fraction"] = np.clip(raw, 0.0, 1.0)
+    out["se"] = out["missed_low"] = out["missed_high"] = np.nan
+    out["missed_share"] = m
+    out["clipped"] = ((raw < 0) | (raw > 1)).astype(int)
+    out["method"] = np.where(np.isfinite(raw), AS_FOUND, "")
+    out["reason"] = np.where(
+        np.isfinite(raw), "", "no estimate of the missed share, or no CAR+ cell"
+    )
+    return out if weighted is None else _by_detection(out, weighted)
+
+
+def _as_found(negative: pd.DataFrame, positive: pd.DataFrame, m: np.ndarray) -> np.ndarray:
+    """Return the shares among the CAR+ cells of the same patients."""
+    other = positive.set_index(KEY)["fraction"]
+    there = negative["sample_or_patient"].isin(set(positive["sample_or_patient"])).to_numpy()
+    theirs = other.reindex(pd.MultiIndex.from_frame(negative[KEY])).to_numpy()
     theirs = np.where(there, np.nan_to_num(theirs), np.nan)
     # nobody needs CAR+ cells who has nothing to correct
-    theirs = np.where(m == 0, 0.0, theirs)
-    out["observed"] = out["fraction"]
-    out["missed_share"] = m
-    out["fraction"] = np.clip((out["fraction"].to_numpy() - m * theirs) / (1 - m), 0.0, 1.0)
+    return np.where(m == 0, 0.0, theirs)
+
+
+def _by_detection(out: pd.DataFrame, weighted: pd.DataFrame) -> pd.DataFrame:
+    """Put the shares in that were corrected cell by cell."""
+    weighted = INNATE_FRACTIONS.check(weighted).set_index(KEY)
+    theirs = weighted.reindex(pd.MultiIndex.from_frame(out[KEY])).set_index(out.index)
+    good = theirs["fraction"].notna()
+    for column in ("fraction", "se", "missed_share", "missed_low", "missed_high", "clipped"):
+        out.loc[good, column] = theirs.loc[good, column].astype(out[column].dtype)
+    why = theirs["reason"].fillna("no cell with a weight").where(~good, "")
+    out["reason"] = why.where(good | (out["method"] != ""), why + "; " + out["reason"])
+    out.loc[good, "method"] = DETECTION
     return out
 
 

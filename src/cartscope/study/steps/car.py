@@ -40,6 +40,7 @@ def run(ctx: Context) -> None:
         found = adata.uns[k.uns.cartscope].get(k.uns.car_features_by_sample, {})
         features = {str(sample): tuple(names) for sample, names in found.items()}
         tl.car_status(adata, features=features, rule=ctx.preset.cells.car.value, settings=settings)
+        tl.car_detection(adata, settings=settings)
         table = tl.car_audit(adata, settings=settings)
         ambient = _ambient(ctx, adata)
     ctx.write_table("tables/ambient.csv", ambient)
