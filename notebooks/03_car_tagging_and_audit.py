@@ -6,7 +6,6 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
-#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -186,10 +185,10 @@ arithmetic.map("{:.1%}".format)
 #
 # Taking them out again needs to know what the missed cells are like. They are **not** like the found ones: the deeper a cell, the surer it
 # is found, and cycling cells are deep. `cs.tl.car_detection` gives every cell the chance s that it would be found, were it a CAR T cell; a
-# found one then stands for (1 - s) / s missed ones like it. `cs.tl.innate_fractions` adds these up, `cs.tl.correct_missed` puts them to use,
-# and without them takes missed cells to be like found ones. Try both on blood of eight patients, four of each grade group, in which **no difference was planted** (`null=True`; expansion still goes with
-# grade). To keep to the point the cells bear their true type and cycling state; in your data these come from `cs.tl.annotate` and
-# `cs.tl.cell_cycle`.
+# found one then stands for (1 - s) / s missed ones like it. `cs.tl.innate_fractions` adds these up, and `cs.tl.correct_missed` puts them to
+# use; without them it takes missed cells to be like found ones. Try both on blood of eight patients, four of each grade group, in which
+# **no difference was planted** (`null=True`; expansion still goes with grade). To keep to the point the cells bear their true type and
+# cycling state; in your data these come from `cs.tl.annotate` and `cs.tl.cell_cycle`.
 
 # %%
 grade_low = ["SIM-Anakinra-01-D7", "SIM-Anakinra-03-D7", "SIM-Anakinra-04-D7", "Patient17-D7"]
@@ -231,7 +230,7 @@ by_grade.round(3)
 
 # %% [markdown]
 # The observed shares lie above the truth. As if missed cells were like found ones, the correction takes out too much, and the more the
-# higher the grade. By the chance to be found at each cell's depth it comes close; `se` says how close a patient's share can be known, and
+# higher the grade. By the chance to be found at each cell's depth it comes closest; `se` says how close a patient's share can be known, and
 # `benchmarks/missed_car.py` measures it over many cohorts. A difference between the groups that one way shows and another turns round is
 # no finding.
 #
