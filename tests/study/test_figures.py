@@ -960,6 +960,19 @@ def test_7e_zero_is_hollow_at_zero_and_not_estimable_hollow_below_it(drawn_7e):
     ]  # fmt: skip
 
 
+def test_7e_draws_patients_of_high_nt_grade_as_triangles(drawn_7e):
+    figure, source = drawn_7e
+    columns = [c for c in panel_7e(figure, 0, 0).collections if isinstance(c, PathCollection)]
+    rows = source[source["target"].eq("car_pos_cd4") & source["receptor"].eq("CXCR3")]
+    places = [(a, s) for a in ("anakinra", "no anakinra") for s in ("reference", "group")]
+    for dots, (arm, side) in zip(columns, places, strict=True):
+        here = rows[rows["arm"].eq(arm) & rows["side"].eq(side)]
+        high = [PATIENTS[p][3] >= 2 for p in here["patient"]]
+        assert [len(path.vertices) < 6 for path in dots.get_paths()] == high
+        assert here["nt"].tolist() == high
+    assert source["nt"].any()
+
+
 def test_7e_says_where_nothing_was_scored(drawn_7e):
     figure, _ = drawn_7e
     assert texts(panel_7e(figure, 2, 4)) == ["not scored"]

@@ -13,7 +13,7 @@ from cartscope import _keys as k
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cartscope.manifest import Condition, Contrast, Contrasts, Fit, Population
+    from cartscope.manifest import Condition, Contrast, Contrasts, Fit, Outcome, Population
 
 GROUP = "group"
 REFERENCE = "reference"
@@ -111,6 +111,20 @@ def split(contrast: Contrast | Fit, contrasts: Contrasts, samples: pd.DataFrame)
         unplaced=tuple(sorted(set(rows.loc[(side == "") & unknown, "patient"].astype(str)))),
         needs=" and ".join(dict.fromkeys(n for n in needs if n)),
     )
+
+
+def in_group(samples: pd.DataFrame, outcome: Outcome) -> set[str]:
+    """Return the patients whom a known value puts in an outcome's group.
+
+    Parameters
+    ----------
+    samples
+        Sample table.
+    outcome
+        Of the manifest.
+    """
+    holds = np.any([_holds(samples, condition) for condition in outcome.group], axis=0)
+    return set(samples.loc[holds, "patient"].astype(str))
 
 
 def in_population(obs: pd.DataFrame, population: Population) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cartscope import pl, stats
 from cartscope.study import _panels
-from cartscope.study._groups import GROUP, REFERENCE
+from cartscope.study._groups import GROUP, REFERENCE, in_group
 from cartscope.study._ligrec_arms import ALL
 from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import NotDrawable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LIGREC = "tables/ligrec.csv"
 PATIENTS = "tables/ligrec_patients.csv"
 ARMS = "tables/ligrec_interaction.csv"
+SAMPLES = "tables/samples.csv"
 PRIMARY = "primary"
 ALPHA = 0.1
 SUBSET = "\u2020"  # marks the test without patients of studies that have one side only
@@ -152,6 +153,7 @@ def pair_strip(
     ax: Axes,
     below: Mapping[str, str],
     differ: str = "",
+    triangles: str = "",
 ) -> pd.DataFrame:
     """Draw the scores of one pair from one population to another, and their tests.
 
@@ -171,6 +173,8 @@ def pair_strip(
         Id of the contrasts whose tests are written below, by what to call them.
     differ
         Id of the contrast that asks whether the arms differ, written below as well.
+    triangles
+        Id of an outcome; patients in its group are drawn as triangles.
 
     Returns
     -------
@@ -217,6 +221,11 @@ def pair_strip(
     pl.strip(drawn, x="column", y="height", ax=ax, order=order, palette=palette, filled="counted",
              tests=tests)  # fmt: skip
     _hollow_zeros(ax)
+    outcome = ctx.manifests.contrasts.outcome.get(triangles)
+    if outcome is not None:
+        high = in_group(_panels.read(ctx, SAMPLES), outcome)
+        drawn[triangles] = table[triangles] = table["patient"].astype(str).isin(high)
+        _shape(ax, [drawn.loc[drawn["column"] == c, triangles].to_numpy() for c in order])
     texts = [t.get_text().split("\n") for t in ax.get_xticklabels()]
     n = [f"{first}\n({last.removeprefix('n = ')})" for first, *_, last in texts]
     ax.set_xticks(range(len(order)), n)
@@ -240,6 +249,17 @@ def _arms_differ(rows: pd.DataFrame) -> list[str]:
     p = [f"{_panels.number(p)}{SUBSET if of != ALL else ''}" for p, of in
          zip(tested["p_value"], tested["patients"], strict=True)]  # fmt: skip
     return [f"arms differ: p = {', '.join(p)}"]
+
+
+def _shape(ax: Axes, triangles: Sequence[np.ndarray]) -> None:
+    """Draw the marked dots of each column as triangles."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.markers import MarkerStyle
+
+    path = {m: MarkerStyle(m).get_path().transformed(MarkerStyle(m).get_transform()) for m in "o^"}
+    columns = [c for c in ax.collections if isinstance(c, PathCollection)]
+    for dots, marked in zip(columns, triangles, strict=True):
+        dots.set_paths([path["^" if m else "o"] for m in marked])
 
 
 def _hollow_zeros(ax: Axes) -> None:

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 from cartscope.study import _panels
 from cartscope.study._ligrec import ARMS as ARMS_TABLE
-from cartscope.study._ligrec import LIGREC, PATIENTS, SUBSET, pair_strip
+from cartscope.study._ligrec import LIGREC, PATIENTS, SAMPLES, SUBSET, pair_strip
 from cartscope.study._ligrec_arms import ALL
 from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import FigureSpec, NotDrawable
@@ -45,7 +45,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
                 free.append(ax)
                 continue
             drawn = pair_strip(ctx, arms, pair=(p.ligand, p.receptor, p.source), target=target,
-                               ax=ax, below=BY_NT, differ=DIFFER)  # fmt: skip
+                               ax=ax, below=BY_NT, differ=DIFFER, triangles="nt")  # fmt: skip
             parts.append(drawn)
             ax.set_ylabel(text)
             text = ""  # once per row
@@ -117,17 +117,17 @@ def _with_interaction(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 FIGURE = FigureSpec(
     id="7E",
     title="Scores of ligands of CD14 monocytes and receptors in each patient",
-    needs=(LIGREC, PATIENTS, ARMS_TABLE, _panels.CONTRASTS),
+    needs=(LIGREC, PATIENTS, ARMS_TABLE, SAMPLES, _panels.CONTRASTS),
     draw=draw,
     claims=("lr-cxcl10", "lr-retn-cap1"),
     caption="Scores of the named pairs at day 7, one dot per patient, CRS grade ≤ 1 and ≥ 2, bars "
-    "at medians. Hollow on the zero line: ligand or receptor not seen, the score is zero and "
-    "is counted; hollow below it: too few cells, not estimable and not counted. Exact "
-    "two-sided Mann-Whitney U test within each arm; q by Benjamini-Hochberg over the named "
-    "pairs between all populations, a family of their own (preset published: over all "
+    "at medians; triangles: NT grade ≥ 2. Hollow on the zero line: ligand or receptor not seen, "
+    "the score is zero and is counted; hollow below it: too few cells, not estimable and not "
+    "counted. Exact two-sided Mann-Whitney U test within each arm; q by Benjamini-Hochberg over "
+    "the named pairs between all populations, a family of their own (preset published: over all "
     "candidates); below, by NT grade, anakinra. "
     "Arms differ: interaction of CRS grade and arm on ranks, residuals of the additive model "
     "permuted within arms. In brackets: patients counted.",
-    note="Patients by CRS grade. Exact two-sided Mann-Whitney U test, one value per patient. "
-    "Hollow: a score of zero; hollow below zero: not estimable.",
+    note="Patients by CRS grade; triangles: NT grade ≥ 2. Exact two-sided Mann-Whitney U test, one "
+    "value per patient. Hollow: a score of zero; hollow below zero: not estimable.",
 )
