@@ -3,7 +3,8 @@
     python benchmarks/identity.py [--seeds 0 1 2] [--cells 20000] [--out identity] [--keep FOLDER]
 
 Each seed makes another study and walks the road to its annotated cells. Writes OUT.csv, the
-measures seed by seed with what they are held to, OUT_reliability.csv and OUT_confusion.csv.
+measures seed by seed with what they are held to, OUT_reliability.csv, and OUT_confusion.csv with
+both rules for T subsets.
 
 Cells are those that quality control kept; doublets have no one identity and are left out of all
 but the doublet measures, which are of all cells that were sequenced. A cell that was given no
@@ -274,16 +275,23 @@ def judge(out: Path, *, seed: int, n_cells: int) -> tuple[dict, pd.DataFrame, pd
     values |= quality_with_purity(ctx, cells, truth)
     values |= error_of_cycling(cells, truth)
     values["cells judged"] = float(cells.n_obs)
-    confusion = pd.crosstab(
+    confusion = {"recommended": _confusion(cells.obs, truth)}
+    gated = cs.tl.t_subsets(cells, rule="published", copy=True).obs
+    confusion["published gates"] = _confusion(gated, truth)
+    confused = pd.concat(confusion, names=["rule"]).fillna(0)
+    return values, reliability, confused
+
+
+def _confusion(said: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Count cells by true and said label: T subsets, and the types of other cells."""
+    is_t = (said[k.obs.cell_type] == "T").to_numpy()
+    subsets = said[k.obs.t_subset].astype(str)
+    return pd.crosstab(
         truth["t_subset"].where(truth["cell_type"] == "T", truth["cell_type"]).to_numpy(),
-        cells.obs[k.obs.t_subset]
-        .astype(str)
-        .where(cells.obs[k.obs.cell_type] == "T", cells.obs[k.obs.cell_type].astype(str))
-        .to_numpy(),
+        subsets.where(is_t, said[k.obs.cell_type].astype(str)).to_numpy(),
         rownames=["true"],
         colnames=["said"],
     )
-    return values, reliability, confusion
 
 
 def against_targets(table: pd.DataFrame) -> pd.DataFrame:

@@ -110,6 +110,17 @@ DROPPED = Schema(
     },
 )
 
+LABEL_AGREEMENT = Schema(
+    "label_agreement.csv",
+    {
+        "seed": (INTEGER, "seed that clustering started from"),
+        "cell_type": (TEXT, "type in the run; empty for all cells"),
+        "n_cells": (INTEGER, "cells of the type; those of the user's labels are left out"),
+        "agreement": (NUMBER, "share of them with the same type from this seed, 0-1"),
+        "n_clusters": (INTEGER, "clusters from this seed"),
+    },
+)
+
 AMBIENT = Schema(
     "ambient.csv",
     {

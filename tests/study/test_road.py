@@ -63,6 +63,9 @@ def test_it_leaves_what_it_promises(finished):
         "gsea",
         "ligrec",
         "contrasts",
+        "ambient",
+        "label_agreement",
+        "signatures_by_type",
     ],
 )
 def test_every_table_follows_its_schema_and_has_a_row(finished, name):

@@ -66,6 +66,7 @@ def _content(ctx: Context) -> dict[str, Any]:
         "engines": sections.engine_table(ctx),
         "qc": sections.qc_table(ctx),
         "integration": sections.integration_table(ctx),
+        "agreement": sections.agreement_table(ctx),
         "car": sections.car_table(ctx),
         "claims": sections.claims_table(ctx),
         "methods": _methods.methods_text(ctx),

@@ -104,6 +104,27 @@ def integration_table(ctx: Context) -> Table:
     )
 
 
+def agreement_table(ctx: Context) -> Table:
+    """Return how far cell types stay when clustering starts from other seeds.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    """
+    table = ctx.read_table("tables/label_agreement.csv")
+    return table_of(
+        table.assign(cell_type=table["cell_type"].replace("", "all")),
+        {
+            "seed": ("seed", "that clustering started from"),
+            "cell_type": ("cell type", "in this run"),
+            "n_cells": ("cells", ""),
+            "agreement": ("same type", "share of the cells"),
+            "n_clusters": ("clusters", "from this seed"),
+        },
+    )
+
+
 def car_table(ctx: Context) -> Table:
     """Return the CAR audit.
 

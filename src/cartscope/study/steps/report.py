@@ -30,6 +30,7 @@ STEP = Step(
         "tables/estimability.csv",
         "tables/fits.csv",
         "tables/integration.csv",
+        "tables/label_agreement.csv",
         "tables/qc.csv",
         "tables/samples.csv",
         "tables/supplement.csv",
