@@ -206,8 +206,23 @@ GSEA = Schema(
         "fdr": (NUMBER, "Benjamini-Hochberg within the contrast"),
         "leading_edge": (TEXT, "genes, separated by semicolons"),
         "reason": (TEXT, "why a value is missing"),
+        "note": (TEXT, "how to read a set that claims rest on, and what it shares with others"),
     },
-    optional=frozenset({"reason"}),
+    optional=frozenset({"reason", "note"}),
+)
+
+GENE_SET_OVERLAP = Schema(
+    "gene_set_overlap.csv",
+    {
+        "set_a": (TEXT, "set of the study"),
+        "set_b": (TEXT, "another set of the study"),
+        "size_a": (INTEGER, "genes of the first"),
+        "size_b": (INTEGER, "genes of the second"),
+        "shared": (INTEGER, "genes in both"),
+        "jaccard": (NUMBER, "shared genes over all of both, 0-1"),
+        "contained": (NUMBER, "share of the smaller set that is in the other, 0-1"),
+        "genes": (TEXT, "the shared genes, separated by semicolons"),
+    },
 )
 
 GENE_SET_SCORES = Schema(
@@ -225,7 +240,9 @@ GENE_SET_SCORES = Schema(
         **P_VALUES,
         **FAMILY,
         **REASON,
+        "note": (TEXT, "how to read the set, and what it shares with others"),
     },
+    optional=frozenset({"note"}),
 )
 
 OVER_REPRESENTATION = Schema(
@@ -237,10 +254,12 @@ OVER_REPRESENTATION = Schema(
         "overlap": (INTEGER, "genes of the set among the chosen ones"),
         "fold_enrichment": (NUMBER, "overlap divided by what chance gives"),
         "p_value": (NUMBER, "hypergeometric, upper tail: ignores correlation between genes"),
-        "fdr": (NUMBER, "Benjamini-Hochberg within the contrast"),
+        "fdr": (NUMBER, "Benjamini-Hochberg over all sets, within contrast and direction"),
         "genes": (TEXT, "the overlap, separated by semicolons"),
         **REASON,
+        "direction": (TEXT, "up or down: genes that pass and change so"),
     },
+    optional=frozenset({"direction"}),
 )
 
 LIGREC = Schema(

@@ -36,6 +36,7 @@ from cartscope.study._figures import figure_files, figure_step
 from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import FigureSpec, NotDrawable
 from cartscope.study._registry import annotating_before
+from cartscope.study._set_notes import overlaps
 from cartscope.study.steps import contrasts as contrasts_step
 
 # panels of your own, with other ids, are held to nothing but the registry
@@ -335,6 +336,7 @@ def ctx(tmp_path_factory):
     corrected = [row_of_test(c, "T", analysis="cycling", fdr=0.4) for c in cycling[:2]]
     made.write_table("tables/corrected.csv", pd.DataFrame(corrected))
     made.write_table("tables/gene_set_scores.csv", set_scores())
+    made.write_table("tables/gene_set_overlap.csv", overlaps(made))
     rows = [r for c, p in tested for r in shares(c, HIGH, population=p)]
     made.write_table("tables/composition_patients.csv", pd.DataFrame(rows))
     made.write_table("tables/composition.csv", pd.DataFrame([row_of_test(c, p) for c, p in tested]))
@@ -633,7 +635,7 @@ def test_6e_draws_sets_scored_in_both_and_names_those_of_the_claim(ctx):
     drawn = {tuple(p) for p in offsets(ax).round(6)}
     assert {tuple(p) for p in source[["nes_cd4", "nes_cd8"]].to_numpy().round(6)} <= drawn
     assert set(texts(ax)) == {"IL-4 signalling", "IL-10 signalling"}
-    assert ax.get_xlabel().split("\n")[2:] == [
+    assert ax.get_xlabel().split("\n")[2:4] == [
         "IL-4 signalling: CD4 p = 0.01, q = 0.02; CD8 p = 0.03, q = 0.06",
         "IL-10 signalling: not tested",
     ]
@@ -803,6 +805,38 @@ def test_s10b_d_says_which_set_of_the_claim_was_not_scored(ctx):
     figure, source = draw(ctx, "S10B-D")
     assert source["gene_set"].iloc[0] == IL4
     assert "IL-18 signalling" in figure.axes[0].get_xlabel()
+
+
+def test_6e_and_s10b_d_say_which_genes_the_named_sets_share(ctx):
+    figure, _ = draw(ctx, "6E")
+    words = figure.axes[0].get_xlabel().replace("\n", " ")
+    assert (
+        "IL-4 signalling and IL-10 signalling share 20 genes (CCL2, CCL22, CXCL8, FCER2, " in words
+    )
+    figure, _ = draw(ctx, "S10B-D")
+    words = figure.axes[0].get_xlabel().replace("\n", " ")
+    assert words.endswith("share 4 genes (ALOX5, IL13, IL18, IL4)")
+
+
+def test_s11b_c_has_the_test_between_patients_column_by_column(ctx, monkeypatch):
+    from cartscope.study import _panels
+
+    scores = pd.DataFrame(
+        [
+            GENE_SET_SCORES.blank(contrast=c, gene_set=IFNG_RESPONSE, p_value=p, fdr=2 * p)
+            for c, p in (("mono_crs_anakinra", 0.0095), ("mono_crs_no_anakinra", np.nan))
+        ]
+    )
+    monkeypatch.setattr(
+        _panels,
+        "read",
+        lambda c, a: scores if a == "tables/gene_set_scores.csv" else c.read_table(a),
+    )
+    figure, _ = draw(ctx, "S11B-C")
+    assert figure.axes[0].get_xlabel().split("\n") == [
+        "between patients, U test of one score each, p from left to right:",
+        "interferon gamma response (Hallmark): 0.0095 (q 0.019), not tested",
+    ]
 
 
 def test_s11a_scores_are_within_an_arm(ctx):

@@ -50,7 +50,7 @@ class Manifests:
         for name in ("published", "recommended"):
             self.preset(name)
         _ = self.cohort, self.annotation, self.contrasts, self.claims, self.rules
-        _ = self.series, self.ligand_receptor, self.supplement
+        _ = self.gene_set_notes, self.series, self.ligand_receptor, self.supplement
 
     def bytes_of(self, names: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of manifests, folders included, by name.
@@ -98,6 +98,11 @@ class Manifests:
     def ligand_receptor(self) -> m.LigandReceptorManifest:
         """``ligand_receptor.toml``."""
         return m.read_ligand_receptor(self.file("ligand_receptor.toml"))
+
+    @cached_property
+    def gene_set_notes(self) -> m.GeneSetNotes:
+        """``gene_sets/notes.toml``."""
+        return m.read_gene_set_notes(self.file("gene_sets/notes.toml"))
 
     @cached_property
     def rules(self) -> tuple[m.Rule, ...]:

@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from cartscope import pl
 from cartscope.study import _panel_tables, _panels
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study._set_notes import shared_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cartscope.study._context import Context
 
 GSEA = "tables/gsea.csv"
+OVERLAP = "tables/gene_set_overlap.csv"
 SETS = ("ip_cd4_crs_no_anakinra", "ip_cd8_crs_no_anakinra")
 ALPHA = 0.1
 CLAIM = "ip-il4-il10-gsea"
@@ -40,6 +42,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     named = _panels.claim_sets(ctx, CLAIM)
     between = dict(zip(("CD4", "CD8"), SETS, strict=True))
     lines = _panel_tables.set_scores(ctx, between, named)
+    lines += shared_lines(_panels.read(ctx, OVERLAP), named, drawn=table.index)
     # names are placed by where the points lie, so the lines under the axis come first
     x = "\n".join([f"NES, CD4 ({n[0]})", "between patients, U test of one score each:", *lines])
     y = f"NES, CD8 ({n[1]})"
@@ -58,13 +61,14 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
 FIGURE = FigureSpec(
     id="6E",
     title="Gene sets and CRS in infusion products",
-    needs=(GSEA, _panel_tables.SET_SCORES, _panels.CONTRASTS, _panels.PSEUDOBULK),
+    needs=(GSEA, _panel_tables.SET_SCORES, OVERLAP, _panels.CONTRASTS, _panels.PSEUDOBULK),
     draw=draw,
     claims=(CLAIM,),
     caption="Normalised enrichment scores, CRS grade ≥ 2 against ≤ 1, comparator cohort; colours:"
     " Benjamini-Hochberg q < 0.1. The p of a ranked list is a gene-permutation p: it "
     "ignores correlation between genes. The paper's library of T-cell pathways is not "
-    "public: these are the sets of the preset.",
+    "public: these are the sets of the preset. The IL-10 set is mostly cytokines that IL-10 "
+    "represses: a low score is less inflammation, not less IL-10 activity.",
     note="Colours: prerank, gene permutation: p ignores correlation between genes. Comparator "
     "cohort.",
 )

@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from cartscope import pl
 from cartscope.study import _panel_tables, _panels
 from cartscope.study._model import FigureSpec
+from cartscope.study._set_notes import shared_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cartscope.study._context import Context
 
 GSEA = "tables/gsea.csv"
+OVERLAP = "tables/gene_set_overlap.csv"
 CONTRAST = "ctl_anakinra_low_crs"
 CLAIM = "anakinra-il4-il13-il18-gsea"
 TOP = 10
@@ -45,6 +47,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
         lines.append(f"not ranked, too small or too large: {', '.join(absent)}")
     lines += ["between patients, U test of one score each:"]
     lines += _panel_tables.set_scores(ctx, {"": CONTRAST}, named)
+    lines += shared_lines(_panels.read(ctx, OVERLAP), named, drawn=named)
     ax.set_xlabel("\n".join([WIDTH, *lines]))
     return figure, table.drop(columns=["note", "reason"], errors="ignore")
 
@@ -52,7 +55,7 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
 FIGURE = FigureSpec(
     id="S10B-D",
     title="Gene sets that go with anakinra in CAR+ CD4 CTL",
-    needs=(GSEA, _panel_tables.SET_SCORES, _panels.CONTRASTS, _panels.PSEUDOBULK),
+    needs=(GSEA, _panel_tables.SET_SCORES, OVERLAP, _panels.CONTRASTS, _panels.PSEUDOBULK),
     draw=draw,
     claims=(CLAIM,),
     caption="Normalised enrichment scores of the sets that the text names (above the line, where "

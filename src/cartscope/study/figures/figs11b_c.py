@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panels
+from cartscope.study import _panel_tables, _panels
 from cartscope.study._model import FigureSpec, NotDrawable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from matplotlib.figure import Figure
 
     from cartscope.study._context import Context
@@ -52,13 +54,31 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     drawn = table.rename(columns={"nes": COLOR, "minus_log10_q": SIZE})
     pl.dot_plot(drawn, x="column", y="set", color=COLOR, size=SIZE, ax=ax, diverging=True,
                 largest=CAP)  # fmt: skip
+    drawn = [c for c in CONTRASTS if (table["contrast"] == c).any()]
+    lines = _between_patients(ctx, table["gene_set"].unique(), drawn)
+    ax.set_xlabel("\n".join(lines), fontsize=5.5)
     return figure, table.drop(columns=["column", "set", "reason"], errors="ignore")
+
+
+def _between_patients(ctx: Context, sets: Iterable[str], contrasts: list[str]) -> list[str]:
+    """Return a line per set that has a score per patient: p in the order of the columns."""
+    table = _panels.read(ctx, _panel_tables.SET_SCORES).set_index(["gene_set", "contrast"])
+    p, q = table["p_value"].dropna(), table["fdr"]
+    lines = []
+    for name in sets:
+        keys = [(name, c) for c in contrasts]
+        if any(key in p.index for key in keys):
+            words = [f"{_panels.number(p[key])} (q {_panels.number(q[key])})" if key in p.index
+                     else "not tested" for key in keys]  # fmt: skip
+            lines.append(f"{_panels.short_set(name)}: {', '.join(words)}")
+    title = "between patients, U test of one score each, p from left to right:"
+    return [title, *lines] if lines else []
 
 
 FIGURE = FigureSpec(
     id="S11B-C",
     title="Interferon gene sets in CD14 monocytes",
-    needs=(GSEA, _panels.CONTRASTS, _panels.PSEUDOBULK),
+    needs=(GSEA, _panel_tables.SET_SCORES, _panels.CONTRASTS, _panels.PSEUDOBULK),
     draw=draw,
     claims=("monocyte-anakinra-only",),
     caption="Normalised enrichment scores of the sets with interferon in their name, grade ≥ 2 "

@@ -13,12 +13,11 @@ from cartscope.study._model import Step
 from cartscope.study._profiles import rows_of
 from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study._rows import not_tested, stack
+from cartscope.study._set_notes import NOTES, SETS, overlaps, with_notes
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
-
-SETS = "gene_sets/study.gmt"
 
 
 def run(ctx: Context) -> None:
@@ -48,15 +47,17 @@ def run(ctx: Context) -> None:
                 name=s.contrast.id,
             )
         )
-    ctx.write_table("tables/gene_set_scores.csv", stack(GENE_SET_SCORES, tables, splits=splits))
+    table = with_notes(ctx, stack(GENE_SET_SCORES, tables, splits=splits))
+    ctx.write_table("tables/gene_set_scores.csv", table)
+    ctx.write_table("tables/gene_set_overlap.csv", overlaps(ctx))
 
 
 STEP = Step(
     name="gene_set_scores",
     title="Gene sets between patients",
     needs=(TABLE, "tables/samples.csv"),
-    makes=("tables/gene_set_scores.csv",),
+    makes=("tables/gene_set_scores.csv", "tables/gene_set_overlap.csv"),
     params=("gsea",),
-    manifests=("contrasts.toml", SETS),
+    manifests=("contrasts.toml", SETS, NOTES),
     run=run,
 )

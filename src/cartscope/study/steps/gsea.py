@@ -9,6 +9,7 @@ from cartscope._schema import GSEA
 from cartscope.study._groups import split
 from cartscope.study._model import Step
 from cartscope.study._rows import not_tested, stack
+from cartscope.study._set_notes import with_notes
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
@@ -45,7 +46,8 @@ def run(ctx: Context) -> None:
                 name=s.contrast.id,
             )
         )
-    ctx.write_table("tables/gsea.csv", stack(GSEA, tables, splits=splits))
+    table = with_notes(ctx, stack(GSEA, tables, splits=splits))
+    ctx.write_table("tables/gsea.csv", table)
 
 
 STEP = Step(
