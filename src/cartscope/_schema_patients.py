@@ -43,6 +43,19 @@ PATIENT_SHARES = Schema(
     },
 )
 
+GENE_SET_PATIENTS = Schema(
+    "gene_set_patients.csv",
+    {
+        **OF_CONTRAST,
+        "side": (TEXT, "group or reference"),
+        "patient": (TEXT, "patient"),
+        "gene_set": (TEXT, "gene set"),
+        "score": (NUMBER, "mean z of log2 counts per million over the rows of the contrast"),
+        "tocilizumab_before_sample": (TEXT, "true, false or unknown"),
+        "steroid_before_sample": (TEXT, "true, false or unknown"),
+    },
+)
+
 _PATIENT_TEST = {
     **OF_CONTRAST,
     "population": (TEXT, "cell type or T-cell subset"),

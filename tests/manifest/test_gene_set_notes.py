@@ -13,7 +13,7 @@ FOLDER = manifest_dir() / "gene_sets"
     ("name", "n"),
     [
         *(("hallmark", 50), ("reactome", 1604), ("pid", 196)),
-        *(("study", 10), ("t_cell", 61), ("t_cell_states", 3)),
+        *(("study", 11), ("t_cell", 61), ("t_cell_states", 3)),
     ],
 )
 def test_shipped_collections_are_complete(name, n):

@@ -20,6 +20,7 @@ from cartscope import pl
 from cartscope._schema import (
     DE,
     EXPRESSION,
+    GENE_SET_PATIENTS,
     GENE_SET_SCORES,
     GSEA,
     LIGREC,
@@ -117,6 +118,7 @@ def differential_expression():
 
 
 IL4 = "REACTOME_INTERLEUKIN_4_AND_INTERLEUKIN_13_SIGNALING"
+GLUCOCORTICOID = "GLUCOCORTICOID_MONOCYTE_SCORE"
 IL10 = "REACTOME_INTERLEUKIN_10_SIGNALING"
 
 
@@ -172,8 +174,23 @@ def set_scores():
                                   fdr=0.06),
             GENE_SET_SCORES.blank(contrast="ip_cd8_crs_no_anakinra", gene_set=IL10,
                                   p_value=np.nan, fdr=np.nan, reason="too few genes"),
+            GENE_SET_SCORES.blank(contrast="mono_crs_anakinra", gene_set=GLUCOCORTICOID,
+                                  p_value=0.35, fdr=0.5),
         ]
     )  # fmt: skip
+
+
+def set_patients():
+    """Anakinra arm: six low, four high, of whom two had steroids and one is not known."""
+    rows = [
+        GENE_SET_PATIENTS.blank(
+            contrast="mono_crs_anakinra", side="reference" if i < 6 else "group", patient=f"A{i}",
+            gene_set=GLUCOCORTICOID, score=i / 10, tocilizumab_before_sample="unknown",
+            steroid_before_sample={7: "true", 8: "true", 9: "unknown"}.get(i, "false"),
+        )
+        for i in range(10)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def expression():
@@ -337,6 +354,7 @@ def ctx(tmp_path_factory):
     made.write_table("tables/corrected.csv", pd.DataFrame(corrected))
     made.write_table("tables/gene_set_scores.csv", set_scores())
     made.write_table("tables/gene_set_overlap.csv", overlaps(made))
+    made.write_table("tables/gene_set_patients.csv", set_patients())
     rows = [r for c, p in tested for r in shares(c, HIGH, population=p)]
     made.write_table("tables/composition_patients.csv", pd.DataFrame(rows))
     made.write_table("tables/composition.csv", pd.DataFrame([row_of_test(c, p) for c, p in tested]))
@@ -426,7 +444,8 @@ def test_panels_stand_in_the_order_of_the_paper():
 
 
 def test_every_panel_that_rests_on_single_cells_is_registered():
-    asked = {f"6{c}" for c in "ABCDEFGHI"} | {"7A", "7D", "7E", "S7", "S8A", "S8B", "S8C", "S8D"}
+    asked = {f"6{c}" for c in "ABCDEFGHI"} | {"7A", "7A-GC", "7D", "7E"}
+    asked |= {"S7", "S8A", "S8B", "S8C", "S8D"}
     asked |= {"S9A-C", "S9D", "S9F", "S9G", "S10A", "S10B-D"}
     asked |= {"S11A", "S11B-C", "S11D", "S11E", "S11F", "S11G"}
     assert asked <= set(PAPER)
@@ -559,8 +578,8 @@ def bare(tmp_path_factory):
     made.write_table("tables/samples.csv", table)
     made.write_table("tables/qc.csv", qc(table.assign(timepoint="")))
     contrasts_step.run(made)
-    for name in ("de", "gsea", "gene_set_scores", "cycling", "composition", "corrected", "ligrec",
-                 "cycling_patients", "composition_patients", "ligrec_patients", "signatures"):  # fmt: skip
+    for name in ("de", "gsea", "gene_set_scores", "gene_set_patients", "cycling", "composition",
+                 "corrected", "ligrec", "cycling_patients", "composition_patients", "ligrec_patients", "signatures"):  # fmt: skip
         made.write_table(f"tables/{name}.csv", SCHEMAS[name].empty())
     empty = pd.DataFrame(
         columns=["patient", "timepoint", "n_cells", "population", "kept", "reason"]
@@ -708,6 +727,38 @@ def test_7a_lies_at_both_effects_and_marks_where_the_arms_differ(ctx):
     drawn = offsets(ax, pl.PALETTE[7])
     expected = both[["log2_fc_anakinra", "log2_fc_no_anakinra"]].to_numpy()
     assert {tuple(p) for p in expected.round(6)} == {tuple(p) for p in drawn.round(6)}
+
+
+def test_7a_gc_every_patient_counts_and_steroids_before_the_sample_are_hollow(ctx):
+    with pl.style():
+        figure, source = all_figures()["7A-GC"].draw(ctx)
+    ax = figure.axes[0]
+    low, high = (
+        c for c in ax.collections if hasattr(c, "get_offsets") and len(c.get_offsets()) > 2
+    )
+    assert [len(low.get_facecolors()), len(high.get_facecolors())] == [6, 4]
+    assert (high.get_facecolors()[:, 3] == 0).tolist() == [False, True, True, False]
+    assert [t.get_text().rsplit("\n", 1)[1] for t in ax.get_xticklabels()] == ["n = 6", "n = 4"]
+    assert ax.get_xlabel() == "hollow: steroid before the sample (2 patients); unknown for 1"
+    assert "p = 0.35" in texts(ax)
+    assert len(source) == 10
+    plt.close(figure)
+
+
+def test_7a_gc_says_that_treatment_is_unknown(ctx, monkeypatch):
+    table = ctx.read_table("tables/gene_set_patients.csv").assign(steroid_before_sample="unknown")
+    from cartscope.study import _panels
+
+    read = _panels.read
+    monkeypatch.setattr(
+        _panels,
+        "read",
+        lambda c, name: table if name.endswith("gene_set_patients.csv") else read(c, name),
+    )
+    with pl.style():
+        figure, _ = all_figures()["7A-GC"].draw(ctx)
+    assert figure.axes[0].get_xlabel() == "treatment before the sample unknown"
+    plt.close(figure)
 
 
 def test_7a_without_the_interaction_has_no_triangles(ctx, monkeypatch):

@@ -8,7 +8,7 @@ from scipy import stats
 
 from cartscope._errors import InputError, MissingKeyError
 from cartscope._schema import GENE_SET_SCORES
-from cartscope.tl import gene_set_patient_test, gsea
+from cartscope.tl import gene_set_patient_scores, gene_set_patient_test, gsea
 from cartscope.tl._gene_set_patient_test import log_cpm, set_scores
 
 CONTRAST = ("crs", "high", "low")
@@ -160,3 +160,17 @@ def test_interferon_rises_in_every_donor(reference):
     row = table.loc["HALLMARK_INTERFERON_ALPHA_RESPONSE"]
     assert row["p_value"] == pytest.approx(2 / 2**8)
     assert row["effect"] > 1
+
+
+def test_scores_by_patient_are_those_that_are_tested():
+    counts = np.random.default_rng(3).poisson(30, (9, 20))
+    obs = pd.DataFrame({"patient": list("abcdefghi"), "crs": ["h"] * 4 + ["l"] * 5})
+    obs.index = obs["patient"].tolist()
+    pdata = ad.AnnData(counts, obs=obs, var=pd.DataFrame(index=[f"G{i}" for i in range(20)]))
+    sets = {"up": ["G0", "G1", "G2"], "absent": ["X"]}
+    scores = gene_set_patient_scores(pdata, sets)
+    table = gene_set_patient_test(pdata, sets, contrast=("crs", "h", "l"), min_size=1)
+    row = table.set_index("gene_set").loc["up"]
+    assert scores.loc[obs["crs"] == "h", "up"].median() == pytest.approx(row["median_group"])
+    assert scores.loc[obs["crs"] == "l", "up"].median() == pytest.approx(row["median_reference"])
+    assert scores["absent"].isna().all()

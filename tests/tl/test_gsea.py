@@ -190,7 +190,7 @@ def test_overlap_of_the_sets_that_claims_name():
     )
     assert set(table.loc[pair, "genes"].split(";")) == {"ALOX5", "IL13", "IL18", "IL4"}
     assert table.loc[pair, "contained"] == 0.5
-    assert len(table) == 45
+    assert len(table) == 55
 
 
 @pytest.mark.reference

@@ -11,7 +11,10 @@ from cartscope.tl._cell_cycle import cell_cycle
 from cartscope.tl._composition import composition, composition_fractions
 from cartscope.tl._composition_tests import COMPOSITION_TESTS, CompositionTest
 from cartscope.tl._cycling import cycling, cycling_fractions
-from cartscope.tl._gene_set_patient_test import gene_set_patient_test
+from cartscope.tl._gene_set_patient_test import (
+    gene_set_patient_scores,
+    gene_set_patient_test,
+)
 from cartscope.tl._gene_sets import gene_set_overlap
 from cartscope.tl._gsea import gsea
 from cartscope.tl._innate_fractions import innate_fractions
@@ -82,6 +85,7 @@ __all__ = [
     "gsea",
     "gene_set_overlap",
     "gene_set_patient_test",
+    "gene_set_patient_scores",
     "over_representation",
     "ligand_receptor",
     "ligand_receptor_test",

@@ -131,6 +131,44 @@ def gene_set_patient_test(
     return out
 
 
+def gene_set_patient_scores(pdata: AnnData, gene_sets: Mapping[str, Iterable[str]]) -> pd.DataFrame:
+    """Return the scores that :func:`gene_set_patient_test` compares, one row per profile.
+
+    Parameters
+    ----------
+    pdata
+        Pseudobulk of the rows compared: each gene is standardised over them.
+    gene_sets
+        Name -> genes.
+
+    Returns
+    -------
+    Rows of ``pdata`` x sets: the mean over the set's genes of standardised log2 counts per million;
+    nan where no gene of the set varies.
+
+    Raises
+    ------
+    InputError
+        If counts are not raw, or a set is no collection of names.
+
+    Examples
+    --------
+    >>> import anndata as ad, numpy as np, pandas as pd
+    >>> counts = np.array([[1, 50, 100], [2, 20, 90], [9, 10, 120]])
+    >>> genes = pd.DataFrame(index=["A", "B", "C"])
+    >>> scores = gene_set_patient_scores(ad.AnnData(counts, var=genes), {"up": ["A"]})
+    >>> scores["up"].round(2).tolist()
+    [-0.94, -0.11, 1.05]
+    """
+    sets = checked_sets(gene_sets)
+    place = {str(gene): i for i, gene in reversed(list(enumerate(pdata.var_names)))}
+    chosen = [[place[g] for g in genes if g in place] for genes in sets.values()]
+    scores, sizes = set_scores(log_cpm(_check.raw_counts(pdata)), chosen)
+    made = pd.DataFrame(scores, index=pdata.obs_names, columns=list(sets))
+    made.loc[:, np.array(sizes) == 0] = np.nan
+    return made
+
+
 def log_cpm(counts: np.ndarray | sparse.csr_matrix) -> np.ndarray:
     """Return log2 counts per million, rows x genes, offset by half a count.
 

@@ -36,7 +36,9 @@ FIGURE = FigureSpec(
     caption="log2 fold change of day 7 CD14 monocytes, CRS grade ≥ 2 against ≤ 1, on pseudobulk "
     "per patient; colours: Benjamini-Hochberg q < 0.1 within each arm; triangles: q < 0.1"
     " for the difference of the two effects. The difference cannot be told from one "
-    "between studies: no untreated patient of the new study has grade ≥ 2. Tocilizumab "
+    "between studies: no untreated patient of the new study has grade ≥ 2. Both effects and "
+    "their difference are of the model named in tables/fits.csv; with study in it, the new "
+    "study's four untreated patients have weight 0 in them. Tocilizumab "
     "and steroids were given for grade ≥ 2 only.",
     note="{de}, pseudobulk per patient. A difference between arms is not separable from study "
     "× CRS. Tocilizumab and steroids: grade ≥ 2 only.",

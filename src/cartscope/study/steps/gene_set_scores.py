@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anndata
+import pandas as pd
 
+from cartscope import _keys as k
 from cartscope import io, tl
-from cartscope._schema import GENE_SET_SCORES
-from cartscope.study._groups import GROUP, REFERENCE, split
+from cartscope._schema import GENE_SET_PATIENTS, GENE_SET_SCORES
+from cartscope.study._groups import GROUP, REFERENCE, is_blank, split
 from cartscope.study._model import Step
 from cartscope.study._profiles import rows_of
 from cartscope.study._pseudobulk import pseudobulk_artifact
@@ -17,7 +19,12 @@ from cartscope.study._set_notes import NOTES, SETS, overlaps, with_notes
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from cartscope.study._context import Context
+
+PATIENTS = "tables/gene_set_patients.csv"
+_TREATMENTS = (k.obs.tocilizumab_before_sample, k.obs.steroid_before_sample)
 
 
 def run(ctx: Context) -> None:
@@ -26,7 +33,7 @@ def run(ctx: Context) -> None:
     samples = ctx.read_table("tables/samples.csv")
     manifest = ctx.manifests.contrasts
     splits = [split(c, manifest, samples) for c in manifest.by_analysis("gsea")]
-    tables = []
+    tables, patients = [], []
     for s in splits:
         if s.reason:
             continue
@@ -47,16 +54,36 @@ def run(ctx: Context) -> None:
                 name=s.contrast.id,
             )
         )
+        patients.append(_by_patient(rows, sets).assign(contrast=s.contrast.id))
     table = with_notes(ctx, stack(GENE_SET_SCORES, tables, splits=splits))
     ctx.write_table("tables/gene_set_scores.csv", table)
     ctx.write_table("tables/gene_set_overlap.csv", overlaps(ctx))
+    each = pd.concat([GENE_SET_PATIENTS.empty(), *patients], ignore_index=True)
+    ctx.write_table(PATIENTS, each[list(GENE_SET_PATIENTS.columns)])
+
+
+def _by_patient(rows: AnnData, sets: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Return one row per profile and set, with the treatment known to be before the sample."""
+    scores = tl.gene_set_patient_scores(rows, sets)
+    about = pd.DataFrame(
+        {
+            "side": rows.obs["group"].astype(str),
+            "patient": rows.obs[k.obs.patient].astype(str),
+        }
+    )
+    for column in _TREATMENTS:
+        about[column] = "unknown"
+        if column in rows.obs:
+            known = ~is_blank(rows.obs[column])
+            about.loc[known, column] = rows.obs.loc[known, column].astype(str).str.lower()
+    return about.join(scores).melt(id_vars=list(about), var_name="gene_set", value_name="score")
 
 
 STEP = Step(
     name="gene_set_scores",
     title="Gene sets between patients",
     needs=(TABLE, "tables/samples.csv"),
-    makes=("tables/gene_set_scores.csv", "tables/gene_set_overlap.csv"),
+    makes=("tables/gene_set_scores.csv", "tables/gene_set_overlap.csv", PATIENTS),
     params=("gsea",),
     manifests=("contrasts.toml", SETS, NOTES),
     run=run,
