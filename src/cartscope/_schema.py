@@ -23,12 +23,7 @@ from cartscope._schema_cells import (
 )
 from cartscope._schema_claims import CLAIMS, CLAIMS_DETAIL, SUPPLEMENT
 from cartscope._schema_columns import INTEGER, NUMBER, TEXT, TRUTH, Schema
-from cartscope._schema_patients import (
-    COMPOSITION,
-    CONTRASTS,
-    CORRECTED,
-    CORRECTED_PATIENTS,
-    CYCLING,
+from cartscope._schema_genes import (
     DE,
     ENGINE_COMPARISON,
     ENGINE_DISAGREEMENT,
@@ -39,11 +34,18 @@ from cartscope._schema_patients import (
     GENE_SET_PATIENTS,
     GENE_SET_SCORES,
     GSEA,
+    OVER_REPRESENTATION,
+)
+from cartscope._schema_patients import (
+    COMPOSITION,
+    CONTRASTS,
+    CORRECTED,
+    CORRECTED_PATIENTS,
+    CYCLING,
     LIGREC,
     LIGREC_CANDIDATES,
     LIGREC_INTERACTION,
     LIGREC_PATIENTS,
-    OVER_REPRESENTATION,
     PATIENT_SHARES,
 )
 
