@@ -13,6 +13,7 @@ from cartscope.study._context import Context
 from cartscope.study._registry import annotating_before
 from cartscope.study.report._cohort import cohort_table, treatment_table
 from cartscope.study.report._methods import CITATIONS, methods_text
+from cartscope.study.report._sections import estimability_table
 from cartscope.study.report._table import short_names
 
 
@@ -115,3 +116,21 @@ def test_headings_of_tables_repeat_on_paper(finished):
     assert len(heads) > 8
     assert not any("<button" in head for head in heads)
     assert "<dt>Cells</dt>" in page
+
+
+def test_what_is_said_alike_of_many_terms_stands_once(tmp_path):
+    ctx = context(tmp_path)
+    about = {"design": "~ group", "contrast": "group", "n_patients": -1, "patients": "", "id": "a"}
+    away = "added to the design, it takes the contrast away"
+    rows = [
+        {**about, "kind": "contrast", "name": "group", "patients": "P-1, P-2",
+         "note": "weight 0: P-3, P-4"},
+        {**about, "kind": "not separable", "name": "study", "note": away},
+        {**about, "kind": "not separable", "name": "group x study", "note": away},
+        {**about, "kind": "cell", "name": "group=group", "note": ""},
+    ]  # fmt: skip
+    ctx.write_table("tables/estimability.csv", pd.DataFrame(rows))
+    table = as_frame(estimability_table(ctx))
+    assert table["term"].tolist() == ["group", "study; group x study"]
+    assert table["patients"].tolist() == ["P-1, -2", ""]
+    assert table["note"].tolist() == ["weight 0: P-3, -4", away]

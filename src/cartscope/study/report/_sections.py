@@ -24,6 +24,11 @@ def estimability_table(ctx: Context) -> Table:
     table = ctx.read_table("tables/estimability.csv")
     shown = table[~table["kind"].isin(["cell", "coefficient"])].copy()
     shown["patients"] = [short_names(p.split(", ")) for p in shown["patients"]]
+    shown["note"] = [_short_note(note) for note in shown["note"]]
+    # one row for all terms of which the same is said
+    same = ["id", "design", "kind", "patients", "note"]
+    if len(shown):
+        shown = shown.groupby(same, sort=False)["name"].agg("; ".join).reset_index()
     return table_of(
         shown.reindex(columns=["id", *table.columns.drop("id", errors="ignore")]),
         {
@@ -35,6 +40,11 @@ def estimability_table(ctx: Context) -> Table:
             "note": ("note", "what is wrong, or who has weight 0"),
         },
     )
+
+
+def _short_note(note: str) -> str:
+    start, mark, names = note.partition("weight 0: ")
+    return f"{start}{mark}{short_names(names.split(', '))}" if mark else note
 
 
 def engine_table(ctx: Context) -> Table:
