@@ -76,8 +76,10 @@ def sample_table() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def dealt_cells(seed: int, *, detection: float = DETECTION) -> tuple[ad.AnnData, pd.DataFrame]:
-    """Return the cells of a null cohort without their counts, and what the CAR audit would say.
+def dealt_cells(
+    seed: int, *, detection: float = DETECTION, strength: float = 0.0
+) -> tuple[ad.AnnData, pd.DataFrame]:
+    """Return the cells of a cohort without their counts, and what the CAR audit would say.
 
     Numbers of cells are those of :func:`cartscope.simulate.simulate` with ``null=True``: shares and
     cycling differ between patients more than cells of one pot do, and expansion differs by CRS
@@ -89,7 +91,7 @@ def dealt_cells(seed: int, *, detection: float = DETECTION) -> tuple[ad.AnnData,
     for lib in libraries():
         if lib.timepoint == k.timepoints.baseline:
             continue
-        dealt = deal(lib, sizes[lib.sample_id], strength=0.0, random_state=seed)
+        dealt = deal(lib, sizes[lib.sample_id], strength=strength, random_state=seed)
         part = _with_calls(lib, dealt, seed=seed, detection=detection)
         parts.append(part)
         calls.append(_audited(lib, part))
@@ -151,11 +153,15 @@ def _audited(lib: Library, obs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def write_profiles(folder: Path, seed: int, *, populations: list[str]) -> dict[str, ad.AnnData]:
-    """Write null pseudobulk where the steps look for it, and return it by population."""
+def write_profiles(
+    folder: Path, seed: int, *, populations: list[str], strength: float = 0.0
+) -> dict[str, ad.AnnData]:
+    """Write pseudobulk where the steps look for it, and return it by population."""
     out = {}
     for name in populations:
-        pdata = simulate_pseudobulk(name, cells=CELLS, seed=seed, null=True, detection=DETECTION)
+        pdata = simulate_pseudobulk(
+            name, cells=CELLS, seed=seed, null=not strength, effect=strength, detection=DETECTION
+        )
         product = name in {"cd4", "cd8"}
         pdata.obs[k.obs.timepoint] = k.timepoints.infusion_product if product else k.timepoints.day7
         pdata = pdata[pdata.obs[k.obs.n_cells] >= 25].copy()

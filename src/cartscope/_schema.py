@@ -7,8 +7,10 @@ from typing import Final
 from cartscope._schema_cells import (
     AMBIENT,
     CAR_CALLS,
+    CELL_COUNTS,
     DROPPED,
     EXPRESSION,
+    EXPRESSION_PATIENTS,
     FRACTIONS,
     GEO_FILES,
     GEO_INDEX,
@@ -21,7 +23,14 @@ from cartscope._schema_cells import (
     SIGNATURES,
     SIGNATURES_BY_TYPE,
 )
-from cartscope._schema_claims import CLAIMS, CLAIMS_DETAIL, SUPPLEMENT
+from cartscope._schema_claims import (
+    CLAIMS,
+    CLAIMS_DETAIL,
+    INFLUENCE,
+    PERMUTATIONS,
+    SUBSET_DYNAMICS,
+    SUPPLEMENT,
+)
 from cartscope._schema_columns import INTEGER, NUMBER, TEXT, TRUTH, Schema
 from cartscope._schema_genes import (
     DE,
@@ -65,6 +74,8 @@ __all__ = [
     "LABEL_AGREEMENT",
     "CAR_CALLS",
     "EXPRESSION",
+    "EXPRESSION_PATIENTS",
+    "CELL_COUNTS",
     "SIGNATURES",
     "SIGNATURES_BY_TYPE",
     "FRACTIONS",
@@ -94,6 +105,9 @@ __all__ = [
     "CLAIMS",
     "CLAIMS_DETAIL",
     "SUPPLEMENT",
+    "INFLUENCE",
+    "PERMUTATIONS",
+    "SUBSET_DYNAMICS",
     "SCHEMAS",
 ]
 
@@ -113,6 +127,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "composition_patients": PATIENT_SHARES,
     "cycling_patients": PATIENT_SHARES,
     "expression": EXPRESSION,
+    "expression_patients": EXPRESSION_PATIENTS,
+    "cell_counts": CELL_COUNTS,
     "integration": INTEGRATION,
     "label_agreement": LABEL_AGREEMENT,
     "corrected": CORRECTED,
@@ -133,4 +149,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "claims": CLAIMS,
     "claims_detail": CLAIMS_DETAIL,
     "supplement": SUPPLEMENT,
+    "influence": INFLUENCE,
+    "permutations": PERMUTATIONS,
+    "subset_dynamics": SUBSET_DYNAMICS,
 }

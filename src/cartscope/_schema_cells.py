@@ -215,6 +215,32 @@ EXPRESSION = Schema(
     },
 )
 
+EXPRESSION_PATIENTS = Schema(
+    "expression_patients.csv",
+    {
+        "gene": (TEXT, "symbol"),
+        "patient": (TEXT, "patient"),
+        "cell_type": (TEXT, "cell type"),
+        "t_subset": (TEXT, "T-cell subset; empty for other cells"),
+        "car_status": (TEXT, "positive, negative or unknown"),
+        "timepoint": (TEXT, "time point"),
+        "mean": (NUMBER, "mean log1p of 10,000-normalised counts"),
+        "n_cells": (INTEGER, "cells"),
+    },
+)
+
+CELL_COUNTS = Schema(
+    "cell_counts.csv",
+    {
+        "patient": (TEXT, "patient"),
+        "cell_type": (TEXT, "cell type"),
+        "t_subset": (TEXT, "T-cell subset; empty for other cells"),
+        "car_status": (TEXT, "positive, negative or unknown"),
+        "timepoint": (TEXT, "time point"),
+        "n_cells": (INTEGER, "cells of all libraries of the patient"),
+    },
+)
+
 SIGNATURES = Schema(
     "signatures.csv",
     {

@@ -9,7 +9,9 @@ import pytest
 from cartscope._schema import CLAIMS_DETAIL
 from cartscope.manifest import Claim
 from cartscope.study import all_evidence, all_judges
+from cartscope.study._calls import decide
 from cartscope.study._planted import against_truth, planted_effect
+from cartscope.study._readings import by_reading
 from cartscope.study._verdicts import ON_REAL, ON_SIMULATED
 
 NAN = float("nan")
@@ -200,3 +202,142 @@ def test_every_table_that_evidence_names_has_a_reader():
 
 def test_no_row_of_numbers_is_lost_to_nan():
     assert np.isnan(detail({}).iloc[0]["effect"])
+
+
+def called(*rows, alpha=0.1):
+    return decide(detail(*rows), alpha=alpha)
+
+
+def share(table, q, population="Treg negative"):
+    suffix = " corrected" if table == "corrected" else ""
+    return {"table": table, "feature": "Treg", "contrast": "k", "population": population + suffix,
+            "effect": 1.0, "p_value": q, "fdr": q}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([share("composition", 0.02), share("corrected", 0.05)], [True, True]),
+        ([share("composition", 0.02), share("corrected", 0.3)], [False, False]),
+        ([share("composition", 0.3), share("corrected", 0.02)], [False, False]),
+        ([share("composition", 0.02)], [True]),
+        ([share("composition", 0.02), {**share("corrected", NAN), "effect": NAN}], [True, False]),
+    ],
+)
+def test_a_share_is_called_with_and_without_missed_car_t_cells(rows, expected):
+    assert called(*rows)["called"].tolist() == expected
+
+
+def gene_set(table, q):
+    return {"table": table, "feature": "IL-10", "contrast": "k", "effect": 1.0, "p_value": q,
+            "fdr": q}  # fmt: skip
+
+
+def test_a_gene_set_is_called_by_patients_too():
+    """Prerank permutes genes: genes that move together give it p-values near 0 by chance."""
+    both = called(gene_set("gsea", 1e-9), gene_set("gene_set_scores", 0.01))
+    assert both["called"].all()
+    denied = called(gene_set("gsea", 1e-9), gene_set("gene_set_scores", 0.4))
+    assert not denied["called"].any()
+    assert denied["but"].tolist() == ["q = 0.4 in gene_set_scores", ""]
+    alone = called(gene_set("gsea", 1e-9))
+    assert alone["but"].tolist() == ["not asked of patients: no result in gene_set_scores"]
+
+
+def test_many_questions_of_one_claim_are_corrected_for():
+    """24 subsets in four families at 0.1: one is called in every third claim without a difference."""
+    rows = [{"feature": f"S{i}", "effect": 1.0, "p_value": 0.5, "fdr": 0.9} for i in range(23)]
+    found = called({"feature": "CTL", "effect": 1.0, "p_value": 0.0095, "fdr": 0.095}, *rows)
+    assert not found["called"].any()
+    assert found["fdr_claim"][0] == pytest.approx(24 * 0.0095)
+    assert found["but"][0] == "0.23 over the claim's own rows"
+
+
+def test_a_claim_with_every_row_below_the_level_is_called_as_before():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p = rng.uniform(0, 0.09, 12)
+        rows = [
+            {"feature": f"G{i}", "effect": 1.0, "p_value": x, "fdr": x} for i, x in enumerate(p)
+        ]
+        assert called(*rows)["called"].all()
+
+
+def test_the_reason_says_who_denies():
+    found = judge("test", gene_set("gsea", 0.01), gene_set("gene_set_scores", 0.4))
+    assert found.row_verdicts == ("direction only", "direction only")
+    assert found.row_reasons[0] == "the sign agrees, q = 0.01, but q = 0.4 in gene_set_scores"
+
+
+def test_genes_named_beside_a_ranking_are_judged_as_tests():
+    rows = [{"effect": 3.0}, {"effect": 1.0, "p_value": 0.2, "fdr": 0.4}]
+    assert judge("rank", *rows).row_verdicts == ("reproduced", "direction only")
+
+
+def test_rows_of_one_feature_are_told_apart():
+    rows = [
+        {"feature": "Treg", "population": "Treg negative", "effect": 0.1},
+        {"feature": "Treg", "population": "Treg negative corrected", "effect": 0.2},
+        {"feature": "CD8", "population": "CD8 negative", "effect": 0.3},
+    ]
+    text = judge("estimate", *rows).computed
+    assert text == "Treg (Treg negative) 0.1; Treg (Treg negative corrected) 0.2; CD8 0.3"
+
+
+READINGS = (
+    {"where": "results", "says": "more", "direction": "up"},
+    {"where": "discussion", "says": "less", "direction": "down"},
+)
+
+
+def read_by(kind="test", *, effect=1.0, **values):
+    c = claim(kind, evidence=({"table": "de", "contrasts": ("k",)},), **values)
+
+    def judge_it(one):
+        expected = one.evidence[0].direction or "up"
+        row = {"effect": effect, "fdr": 0.01, "p_value": 0.01, "expected": expected}
+        return all_judges()[kind].judge(one, detail(row))
+
+    return by_reading(c, judge_it(c), judge=judge_it)
+
+
+def test_where_the_paper_contradicts_itself_both_readings_are_judged():
+    found = read_by(readings=READINGS)
+    assert found.verdict == "inconsistent in the source"
+    assert found.reason == (
+        "results: more - reproduced (holds for 1 of 1); "
+        "discussion: less - not reproduced (holds for 0 of 1)"
+    )
+
+
+def test_readings_of_one_verdict_are_no_contradiction_here():
+    both = ({**READINGS[0], "contrasts": ("k",)}, {**READINGS[0], "where": "abstract"})
+    found = read_by(readings=both)
+    assert found.verdict == "reproduced"
+    assert "by either reading: results: more - reproduced" in found.reason
+
+
+def test_readings_that_no_table_tells_apart_are_both_given():
+    says = ({"where": "text", "says": "66%"}, {"where": "Table 2", "says": "73%"})
+    empty = claim("count", readings=says)
+    found = by_reading(empty, all_judges()["count"].judge(empty, detail()), judge=None)
+    assert found.verdict == "inconsistent in the source"
+    assert found.reason.startswith("text: 66%; Table 2: 73%; ")
+
+
+def test_what_cannot_be_tested_stays_so_whatever_the_reading():
+    assert read_by(effect=NAN, readings=READINGS).verdict == "not testable"
+
+
+def test_one_reading_is_no_contradiction():
+    with pytest.raises(ValueError, match="readings holds one reading; a contradiction needs two"):
+        claim("test", readings=READINGS[:1])
+
+
+def test_contradictions_of_the_source_are_in_the_manifest():
+    from cartscope.manifest import manifest_dir, read_claims
+
+    found = {c.id for c in read_claims(manifest_dir() / "claims.toml") if c.readings}
+    assert found == {
+        "il10-with-anakinra", "ip-il4-il10-gsea", "toxicity-rates", "toxicity-timing", "expansion",
+    }  # fmt: skip

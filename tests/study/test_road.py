@@ -405,7 +405,6 @@ def test_wanted_steps_bring_what_they_need():
             "--engine dask is not there yet in this version: every step runs in memory",
         ),
         ({"scheduler": "tcp://127.0.0.1:1"}, "--scheduler is not there yet"),
-        ({"deep": True}, "--deep is not there yet"),
         ({"clinical": "nowhere"}, "--clinical is not there yet"),
         ({"grades": "nowhere.csv"}, "--grades nowhere.csv: no such file"),
         ({"manifests": "nowhere"}, "--manifests nowhere: no such folder"),

@@ -32,7 +32,9 @@ CarFeature = Annotated[
 ]
 ManifestDir = Annotated[Path | None, typer.Option(help="Folder of manifests that replace ours.")]
 Clinical = Annotated[Path | None, typer.Option(help="Folder of clinical tables (not there yet).")]
-Deep = Annotated[bool, typer.Option("--deep", help="Permutations for every claim (not there yet).")]
+Deep = Annotated[
+    bool, typer.Option("--deep", help="Place every claim among permuted labels of the patients.")
+]
 Engine = Annotated[str, typer.Option(help="memory; dask is not there yet.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler (not there yet).")]
 Cells = Annotated[str | None, typer.Option(help="Size of the simulated study, or `paper`.")]

@@ -43,6 +43,16 @@ class Evidence(Model):
         return self
 
 
+class Reading(Model):
+    """One of the things that the paper says where it contradicts itself."""
+
+    where: str
+    says: str
+    # what the reading asks in place of the claim's own; neither: no table here can tell them apart
+    direction: Direction | None = None
+    contrasts: tuple[str, ...] = ()
+
+
 class Claim(Model):
     """One claim of the paper."""
 
@@ -61,8 +71,14 @@ class Claim(Model):
     caveat: str = ""
     note: str = ""
     evidence: tuple[Evidence, ...] = ()
-    # the paper contradicts itself on the claim's direction, so no result can agree with it
-    inconsistent: str = ""
+    readings: tuple[Reading, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_reading_is_none(self) -> Claim:
+        if len(self.readings) == 1:
+            msg = "readings holds one reading; a contradiction needs two, else write a note"
+            raise ValueError(msg)
+        return self
 
 
 class Claims(Model):

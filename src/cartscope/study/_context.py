@@ -46,6 +46,7 @@ class Context:
         self.manifests = Manifests(settings.manifests)
         self.digests: dict[str, dict[str, Any]] = {}
         self._store = CellStore(self.path(CELLS), self.path(BASE))
+        self._remembered: dict[str, pd.DataFrame] | None = None
 
     @cached_property
     def preset(self) -> Preset:
@@ -105,8 +106,23 @@ class Context:
         artifact
             Path relative to ``--out``, for instance ``"tables/de.csv"``.
         """
+        known = self._remembered
+        if known is not None and artifact in known:
+            return known[artifact].copy()
         path = self.path(artifact)
-        return io.read_table(path, SCHEMAS.get(path.stem))
+        table = io.read_table(path, SCHEMAS.get(path.stem))
+        if known is not None:
+            known[artifact] = table.copy()
+        return table
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Read each table once while the block runs; for steps that ask for few, often."""
+        self._remembered = {}
+        try:
+            yield
+        finally:
+            self._remembered = None
 
     def write_table(self, artifact: str, table: pd.DataFrame) -> None:
         """Write a result table, checked against its schema.

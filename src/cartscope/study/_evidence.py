@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from cartscope.study._context import Context
 
 
+COUNTED = "none: a count of cells, no sample of anything"
+COUNTED_PAIRS = "none: a number of pairs; see what happens without each patient"
+
+
 def rows_by_contrast(
     ctx: Context,
     claim: Claim,
@@ -60,6 +64,7 @@ def rows_by_contrast(
             if not found:
                 reason = known["reason"] or f"{name} is not in {evidence.table}.csv"
                 found = [{"reason": reason}]
+            found = [{"entry": name, **f} for f in found]
             rows += [CLAIMS_DETAIL.blank(**{**base, "feature": feature, **f}) for f in found]
     return pd.DataFrame(rows) if rows else CLAIMS_DETAIL.empty()
 
@@ -83,6 +88,22 @@ def absent_study(ctx: Context, series: Iterable[str] = (), *, every: bool = Fals
     if missing and (every or len(missing) == len(wanted)):
         return f"no sample of {' and '.join(missing)} in this run"
     return ""
+
+
+def wanted_entries(pairs: Iterable[tuple[Claim, Evidence]]) -> dict[str, tuple[str, ...]]:
+    """Return what claims ask of each contrast, as its table calls it.
+
+    Parameters
+    ----------
+    pairs
+        Claims with one of their pieces of evidence.
+    """
+    out: dict[str, dict[str, None]] = {}
+    for claim, evidence in pairs:
+        names = [evidence.features.get(f, f) for f in feature_names(claim, evidence)]
+        for contrast in evidence.contrasts:
+            out.setdefault(contrast, {}).update(dict.fromkeys(names))
+    return {contrast: tuple(names) for contrast, names in out.items()}
 
 
 def feature_names(claim: Claim, evidence: Evidence) -> tuple[str, ...]:

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cartscope.study._evidence import rows_by_contrast
+from cartscope.study._evidence import rows_by_contrast, wanted_entries
+from cartscope.study._label_tests import permute_families
+from cartscope.study._patient_values import compare, share_families
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pandas as pd
 
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
+
+HODGES_LEHMANN = "95%, Hodges-Lehmann: the shifts that the exact test does not reject"
 
 
 def fraction_rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
@@ -60,8 +66,14 @@ def _how(row: pd.Series) -> str:
 
 def _values(row: pd.Series, *, suffix: str) -> dict[str, Any]:
     medians = row["median_group"] - row["median_reference"]
+    entry = f"{row['population']} {row['car_status']}".strip()
     return {
-        "population": " ".join(w for w in (row["population"], row["car_status"], suffix) if w),
+        "entry": entry,
+        "population": f"{entry} {suffix}".strip(),
+        "n_group": int(row["n_group"]),
+        "n_reference": int(row["n_reference"]),
+        "family_size": int(row["family_size"]),
+        "interval": HODGES_LEHMANN if "shift_low" in row else "none: a table without shifts",
         "effect": row.get("shift", medians),
         "ci_low": row.get("shift_low", np.nan),
         "ci_high": row.get("shift_high", np.nan),
@@ -70,3 +82,45 @@ def _values(row: pd.Series, *, suffix: str) -> dict[str, Any]:
         "min_p": row["min_p"],
         "reason": row["reason"],
     }
+
+
+def fractions_without(
+    ctx: Context, pairs: Sequence[tuple[Claim, Evidence]], *, table: str
+) -> Iterator[dict[str, Any]]:
+    """Test every share again without each patient, in its family.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    pairs
+        Claims with their evidence; every entry of its contrasts is tested.
+    table
+        ``"composition"``, ``"cycling"`` or ``"corrected"``.
+    """
+    for family in share_families(ctx, table, wanted_entries(pairs)):
+        for patient in family.patients:
+            for row in compare(family.without(patient)):
+                yield {
+                    "contrast": family.contrast,
+                    "patient_left_out": patient,
+                    "how": "exact test and family done again",
+                    **row,
+                }
+
+
+def fractions_permuted(
+    ctx: Context, pairs: Sequence[tuple[Claim, Evidence]], *, table: str
+) -> Iterator[dict[str, Any]]:
+    """Permute the labels behind every share.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    pairs
+        Claims with their evidence.
+    table
+        ``"composition"``, ``"cycling"`` or ``"corrected"``.
+    """
+    yield from permute_families(ctx, share_families(ctx, table, wanted_entries(pairs)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cartscope.study._calls import decide
 from cartscope.study._model import Judgement
 from cartscope.study._verdicts import (
     CONSISTENT_WITH_NONE,
@@ -29,19 +30,6 @@ _WHOLE = 10  # from here on a whole number is a count
 SIGNS = {"up": 1.0, "down": -1.0}
 
 
-def called(row: pd.Series, alpha: float) -> bool:
-    """Return whether a row is called a difference at the claim's level.
-
-    Parameters
-    ----------
-    row
-        Of the claim's detail.
-    alpha
-        Level for the corrected p.
-    """
-    return bool(row["fdr"] < alpha)
-
-
 def judge_rows(claim: Claim, detail: pd.DataFrame) -> list[tuple[str, str]]:
     """Judge every row of a claim's detail by its expected direction.
 
@@ -57,44 +45,50 @@ def judge_rows(claim: Claim, detail: pd.DataFrame) -> list[tuple[str, str]]:
     Verdict and reason per row.
     """
     out = []
-    for _, row in detail.iterrows():
+    decided = decide(detail, alpha=claim.alpha)
+    for (_, row), call in zip(detail.iterrows(), decided.itertuples(), strict=True):
         if not np.isfinite(row["effect"]):
             out.append((NOT_TESTABLE, row["reason"]))
         elif row["expected"] == "none":
-            out.append(judge_none(row, alpha=claim.alpha))
+            out.append(judge_none(row, call, alpha=claim.alpha))
         else:
-            out.append(_directed(row, alpha=claim.alpha))
+            out.append(_directed(row, call, alpha=claim.alpha))
     return out
 
 
-def judge_none(row: pd.Series, *, alpha: float, excludes: float | None = None) -> tuple[str, str]:
+def judge_none(
+    row: pd.Series, call: Any, *, alpha: float, excludes: float | None = None
+) -> tuple[str, str]:
     """Judge "no difference": only an interval that excludes the stated effect supports it.
 
     Parameters
     ----------
     row
         Of the claim's detail.
+    call
+        Of :func:`~cartscope.study._calls.decide`.
     alpha
         Level for the corrected p.
     excludes
         Size of the effect that the interval has to exclude; None if the claim states none.
     """
-    if called(row, alpha):
+    if call.called:
         return NOT_REPRODUCED, f"a difference is called: q = {row['fdr']:.2g} < {alpha:g}"
     interval = row["ci_low"], row["ci_high"]
     if excludes is None or not np.isfinite(interval).all():
-        return UNINFORMATIVE, "not significant, and no interval that could exclude a stated effect"
+        text = f"not called: {call.but}" if call.but else "not significant"
+        return UNINFORMATIVE, f"{text}, and no interval that could exclude a stated effect"
     text = f"interval {interval[0]:.3g} to {interval[1]:.3g}"
     if interval[0] > -excludes and interval[1] < excludes:
         return CONSISTENT_WITH_NONE, f"{text} excludes {excludes:g}"
     return UNINFORMATIVE, f"{text} does not exclude {excludes:g}"
 
 
-def _directed(row: pd.Series, *, alpha: float) -> tuple[str, str]:
+def _directed(row: pd.Series, call: Any, *, alpha: float) -> tuple[str, str]:
     agrees = np.sign(row["effect"]) == SIGNS[row["expected"]]
     if not agrees:
         return NOT_REPRODUCED, f"effect {row['effect']:.3g}, expected {row['expected']}"
-    if called(row, alpha):
+    if call.called:
         return REPRODUCED, f"q = {row['fdr']:.2g} < {alpha:g}"
     if row["min_p"] >= alpha:
         return NOT_ATTAINABLE, f"the smallest attainable p is {row['min_p']:.2g}"
@@ -103,7 +97,8 @@ def _directed(row: pd.Series, *, alpha: float) -> tuple[str, str]:
         return NOT_ATTAINABLE, text
     if not np.isfinite(row["fdr"]):
         return DIRECTION_ONLY, "the sign agrees; no test"
-    return DIRECTION_ONLY, f"the sign agrees, q = {row['fdr']:.2g}"
+    but = f", but {call.but}" if call.but else ""
+    return DIRECTION_ONLY, f"the sign agrees, q = {row['fdr']:.2g}{but}"
 
 
 def effects(detail: pd.DataFrame, *, most: int = 6) -> str:
@@ -117,10 +112,34 @@ def effects(detail: pd.DataFrame, *, most: int = 6) -> str:
         How many are spelt.
     """
     known = detail[np.isfinite(detail["effect"])]
-    words = [f"{r.feature} {_number(r.effect)}" for r in known.head(most).itertuples()]
+    shown = known.head(most)
+    words = [f"{row_name(known, i)} {_number(r.effect)}{_interval(r)}"
+             for i, r in zip(shown.index, shown.itertuples(), strict=True)]  # fmt: skip
     if len(known) > most:
         words.append(f"and {len(known) - most} more")
     return "; ".join(words)
+
+
+def row_name(detail: pd.DataFrame, i: int) -> str:
+    """Return what a row of a claim's detail is called among the others.
+
+    Parameters
+    ----------
+    detail
+        Follows ``CLAIMS_DETAIL``.
+    i
+        Index of the row.
+    """
+    row = detail.loc[i]
+    alike = detail[detail["feature"] == row["feature"]]
+    told = [str(row[c]) for c in ("population", "contrast") if len(set(alike[c])) > 1]
+    return f"{row['feature']} ({', '.join(told)})" if told else str(row["feature"])
+
+
+def _interval(row: Any) -> str:
+    if not np.isfinite([row.ci_low, row.ci_high]).all():
+        return ""
+    return f" ({_number(row.ci_low)} to {_number(row.ci_high)})"
 
 
 def _number(value: float) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pandas as pd
     from matplotlib.figure import Figure as MplFigure
 
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
+    from cartscope.study._weighted import WeightedStatistic
+
+    Pairs = Sequence[tuple[Claim, Evidence]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +66,21 @@ class EvidenceReader:
     """How one kind of table answers a claim.
 
     ``rows`` returns a table that follows ``CLAIMS_DETAIL``, one row per feature and contrast.
+    What happens without a patient comes from ``weighted``, numbers by entry as functions of who
+    counts, or from ``without``, rows of ``INFLUENCE`` for claims with their evidence.
     """
 
     table: str
     needs: tuple[str, ...]
     rows: Callable[[Context, Claim, Evidence], pd.DataFrame]
     effect: str  # what the effect column holds, with its unit
+    test: str = ""  # how p comes about; empty where there is none
+    floor: str = ""  # why there is no smallest attainable p, where there is none
+    weighted: Callable[[Context, Claim, Evidence], dict[str, WeightedStatistic]] | None = None
+    without: Callable[[Context, Pairs], Iterable[dict[str, Any]]] | None = None
+    permuted: Callable[[Context, Pairs], Iterable[dict[str, Any]]] | None = None
+    # rows by the tables of one preset, where both have tables
+    by_preset: Callable[..., pd.DataFrame] | None = None  # as rows, and preset=
 
 
 @dataclass(frozen=True, kw_only=True)

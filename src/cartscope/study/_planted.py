@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cartscope.study._calls import decide
 from cartscope.study._evidence import feature_names
-from cartscope.study._judging import called
 from cartscope.study._verdicts import (
     CORRECTLY_NONE,
     FALSE_CALL,
@@ -51,13 +51,20 @@ def read_planted(truth: Path | None, claims: Iterable[Claim]) -> pd.DataFrame | 
     ]
     # a population has most genes where some were planted
     counted = [
-        {"claim_id": c.id, "feature": f, "log2_effect": 1.0}
+        {"claim_id": c.id, "feature": f, "contrast": e.contrasts[0], "log2_effect": 1.0}
         for c in claims
         for e in c.evidence
         if e.table == "de_counts" and (effects["claim_id"] == c.id).any()
         for f in feature_names(c, e)
     ]
-    extra = pd.DataFrame([*types, *counted])
+    # both cohorts are dealt by the same table of subsets
+    alike = [
+        {"claim_id": c.id, "feature": "correlation of changes", "log2_effect": 1.0}
+        for c in claims
+        for e in c.evidence
+        if e.table == "subset_dynamics"
+    ]
+    extra = pd.DataFrame([*types, *counted, *alike])
     return pd.concat([effects, extra], ignore_index=True).fillna("")
 
 
@@ -100,9 +107,12 @@ def against_truth(
     -------
     A verdict per row, the claim's verdict and its reason.
     """
+    called = decide(detail, alpha=claim.alpha)["called"]
     rows = [
-        _row(claim, row, verdict)
-        for (_, row), verdict in zip(detail.iterrows(), judgement.row_verdicts, strict=True)
+        _row(claim, row, verdict, called=bool(call))
+        for (_, row), verdict, call in zip(
+            detail.iterrows(), judgement.row_verdicts, called, strict=True
+        )
     ]
     counted = [v for v in rows if v != NOT_TESTABLE]
     if not counted:
@@ -118,17 +128,16 @@ def against_truth(
     return rows, NOT_TESTABLE, reason
 
 
-def _row(claim: Claim, row: pd.Series, verdict: str) -> str:
+def _row(claim: Claim, row: pd.Series, verdict: str, *, called: bool) -> str:
     if verdict == NOT_TESTABLE:
         return NOT_TESTABLE
     planted = row["planted"]
-    if claim.kind in ("test", "null"):
-        found = called(row, claim.alpha)
+    if claim.kind in ("test", "null") or (claim.kind == "rank" and np.isfinite(row["p_value"])):
         if planted == 0:
-            return FALSE_CALL if found else CORRECTLY_NONE
+            return FALSE_CALL if called else CORRECTLY_NONE
         if verdict == NOT_ATTAINABLE:
             return NOT_TESTABLE
-        return RECOVERED if found and np.sign(row["effect"]) == np.sign(planted) else MISSED
+        return RECOVERED if called and np.sign(row["effect"]) == np.sign(planted) else MISSED
     if planted == 0:
         return NOT_TESTABLE
     # an estimate need not have the paper's size here, only the planted sign

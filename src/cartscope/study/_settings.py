@@ -62,7 +62,6 @@ class Settings:
         return (
             (self.engine != "memory", f"--engine {self.engine}", dask),
             (self.scheduler is not None, "--scheduler", dask),
-            (self.deep, "--deep", "claims are judged without the permutations, leave it out"),
             (
                 self.clinical is not None,
                 "--clinical",

@@ -107,7 +107,7 @@ def _code_digest(module: str) -> str:
     files += list((package / "study").glob("_*.py"))
     if ".figures." in module:
         files += list((package / "pl").rglob("*.py"))
-    if module.endswith((".claims", ".report")):
+    if module.endswith((".claims", ".influence", ".permutations", ".report")):
         for folder in ("evidence", "judges", "report"):
             files += (package / "study" / folder).rglob("*")
     parts = module.split(".")[1:]

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from cartscope.study._fraction_evidence import fraction_rows
+from functools import partial
+
+from cartscope.study._fraction_evidence import (
+    fraction_rows,
+    fractions_permuted,
+    fractions_without,
+)
 from cartscope.study._model import EvidenceReader
 
 EVIDENCE = EvidenceReader(
     table="cycling",
-    needs=("tables/cycling.csv", "tables/contrasts.csv"),
+    needs=(
+        "tables/cycling.csv",
+        "tables/cycling_patients.csv",
+        "tables/contrasts.csv",
+        "tables/samples.csv",
+    ),
     rows=fraction_rows,
+    without=partial(fractions_without, table="cycling"),
+    permuted=partial(fractions_permuted, table="cycling"),
     effect="difference of shares",
+    test="exact two-sided U test on one share per patient",
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cartscope._schema import CLAIMS_DETAIL
-from cartscope.study._evidence import absent_study
+from cartscope.study._evidence import absent_study, feature_names
 from cartscope.study._model import EvidenceReader
+from cartscope.study._weighted import BOOTSTRAP, WeightedStatistic, lead
 
 if TYPE_CHECKING:
     from cartscope.manifest import Claim, Evidence
@@ -19,36 +20,67 @@ _MIN_CELLS = 50
 
 def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
     """Return the lead of the named populations over the next, in mean log1p expression."""
-    table = ctx.read_table("tables/expression.csv")
+    by = evidence.by or "t_subset"
+    absent = absent_study(ctx)
+    statistics = weighted(ctx, claim, evidence)
+    out = []
+    for feature in feature_names(claim, evidence):
+        gene = evidence.features.get(feature) or feature
+        row = CLAIMS_DETAIL.blank(
+            id=claim.id, feature=feature, entry=gene, expected="up", effect=float("nan")
+        )
+        means = _means(_cells(ctx, evidence, gene), by)
+        if absent:
+            row["reason"] = absent
+        elif gene not in statistics:
+            row["reason"] = f"{gene}: no {by} with at least {_MIN_CELLS} cells to compare"
+        else:
+            found = statistics[gene]
+            row["effect"] = found.whole()
+            low, high = found.interval(f"{claim.id} {gene}", random_state=ctx.seed)
+            row |= {"ci_low": low, "ci_high": high, "interval": BOOTSTRAP}
+            row["n_group"] = len(found.patients)
+            row["population"] = str(means.idxmax())
+            row["reason"] = f"highest in {means.idxmax()}, then {_second(means)}"
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def weighted(ctx: Context, claim: Claim, evidence: Evidence) -> dict[str, WeightedStatistic]:
+    """Return the lead of every gene that can be ranked, as a function of who counts."""
+    by = evidence.by or "t_subset"
+    out: dict[str, WeightedStatistic] = {}
+    for feature in feature_names(claim, evidence):
+        gene = evidence.features.get(feature) or feature
+        cells = _cells(ctx, evidence, gene)
+        ranked = _means(cells, by).index
+        named = ranked.isin(evidence.populations)
+        if not named.any() or named.all():
+            continue
+        totals = cells.pivot_table(index="patient", columns=by, values="total", aggfunc="sum")
+        sizes = cells.pivot_table(index="patient", columns=by, values="n_cells", aggfunc="sum")
+        arrays: list[Any] = [
+            t.reindex(columns=ranked).fillna(0.0).to_numpy(float) for t in (totals, sizes)
+        ]
+        out[gene] = WeightedStatistic(
+            patients=tuple(map(str, totals.index)), value=lead(*arrays, named)
+        )
+    return out
+
+
+def _cells(ctx: Context, evidence: Evidence, gene: str) -> pd.DataFrame:
+    table = ctx.read_table("tables/expression_patients.csv")
     for column, values in evidence.where.items():
         table = table[table[column].isin(values)]
     by = evidence.by or "t_subset"
-    table = table[~table[by].isin(["", "unassigned"])]
-    weighted = table.assign(total=table["mean"] * table["n_cells"])
-    sums = weighted.groupby(["gene", by])[["total", "n_cells"]].sum()
+    table = table[~table[by].isin(["", "unassigned"]) & (table["gene"] == gene)]
+    return table.assign(total=table["mean"] * table["n_cells"])
+
+
+def _means(cells: pd.DataFrame, by: str) -> pd.Series:
+    sums = cells.groupby(by)[["total", "n_cells"]].sum()
     sums = sums[sums["n_cells"] >= _MIN_CELLS]
-    means = sums["total"] / sums["n_cells"]
-    set(means.index.get_level_values(0))
-    absent = absent_study(ctx)
-    out = []
-    for feature in evidence.features or dict.fromkeys(claim.features, ""):
-        gene = evidence.features.get(feature) or feature
-        row = CLAIMS_DETAIL.blank(id=claim.id, feature=feature, expected="up", effect=float("nan"))
-        here = (
-            means.loc[gene] if gene in means.index.get_level_values(0) else pd.Series(dtype=float)
-        )
-        named = here[here.index.isin(evidence.populations)]
-        others = here[~here.index.isin(evidence.populations)]
-        if absent:
-            row["reason"] = absent
-        elif named.empty or others.empty:
-            row["reason"] = f"{gene}: no {by} with at least {_MIN_CELLS} cells to compare"
-        else:
-            row["effect"] = float(named.max() - others.max())
-            row["population"] = str(here.idxmax())
-            row["reason"] = f"highest in {here.idxmax()}, then {_second(here)}"
-        out.append(row)
-    return pd.DataFrame(out)
+    return sums["total"] / sums["n_cells"]
 
 
 def _second(values: pd.Series) -> str:
@@ -58,7 +90,8 @@ def _second(values: pd.Series) -> str:
 
 EVIDENCE = EvidenceReader(
     table="expression",
-    needs=("tables/expression.csv",),
+    needs=("tables/expression_patients.csv",),
     rows=rows,
+    weighted=weighted,
     effect="lead in mean log1p expression",
 )

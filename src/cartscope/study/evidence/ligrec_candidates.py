@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cartscope.study._evidence import rows_by_contrast
-from cartscope.study._ligrec_candidates import NONE
+import numpy as np
+
+from cartscope.study._context import cell_artifact
+from cartscope.study._evidence import COUNTED_PAIRS, rows_by_contrast, wanted_entries
+from cartscope.study._in_memory import InMemory
+from cartscope.study._ligrec_candidates import NONE, PICKED_FROM
 from cartscope.study._model import EvidenceReader
+from cartscope.study.steps import ligrec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pandas as pd
 
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
 
 TABLE = "tables/ligrec_candidates.csv"
+SAMPLES = "tables/samples.csv"
 
 
 def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
@@ -31,7 +39,16 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
         row = table.loc[contrast]
         if row["reason"] not in {"", NONE}:
             return [{"reason": row["reason"]}]
-        return [{"effect": float(row[column]), "min_p": row["min_p"], "reason": row["reason"]}]
+        entry = " ".join([name, *(v for values in evidence.where.values() for v in values)])
+        return [
+            {
+                "entry": entry,
+                "effect": float(row[column]),
+                "interval": COUNTED_PAIRS,
+                "min_p": row["min_p"],
+                "reason": row["reason"],
+            }
+        ]
 
     published = {str(name): float(n) for name, n in claim.published.items()}
     named = evidence.model_copy(update={"features": evidence.features or {n: n for n in published}})
@@ -41,9 +58,46 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
     return out.assign(low=stated * (1 - tolerance), high=stated * (1 + tolerance))
 
 
+def without(ctx: Context, pairs: Sequence[tuple[Claim, Evidence]]) -> Iterator[dict[str, Any]]:
+    """Score and count again without each patient; who picks the genes stays."""
+    samples = ctx.read_table(SAMPLES)
+    resolved = ctx.read_table("tables/contrasts.csv").drop_duplicates("contrast")
+    resolved = resolved.set_index("contrast")
+    for contrast in wanted_entries(pairs):
+        known = resolved.loc[contrast]
+        if known["status"] != "tested":
+            continue
+        patients = f"{known['group_patients']} {known['reference_patients']}".split()
+        for patient in patients:
+            left = samples[samples["patient"].astype(str) != patient]
+            run = InMemory(ctx, tables={SAMPLES: left}, contrasts=[contrast])
+            run.run([ligrec.STEP])
+            for claim, evidence in pairs:
+                if contrast not in evidence.contrasts:
+                    continue
+                for _, row in rows(run, claim, evidence).iterrows():
+                    yield {
+                        "contrast": contrast,
+                        "entry": row["entry"],
+                        "patient_left_out": patient,
+                        "effect": row["effect"],
+                        "min_p": row["min_p"],
+                        "how": "scores, candidates and tests done again; the genes stay",
+                        "reason": "" if np.isfinite(row["effect"]) else row["reason"],
+                    }
+
+
 EVIDENCE = EvidenceReader(
     table="ligrec_candidates",
-    needs=(TABLE, "tables/contrasts.csv"),
+    needs=(
+        TABLE,
+        "tables/contrasts.csv",
+        SAMPLES,
+        PICKED_FROM,
+        cell_artifact("car"),
+        cell_artifact("t_subsets"),
+    ),
     rows=rows,
+    without=without,
     effect="pairs",
 )

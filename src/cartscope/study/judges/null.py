@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cartscope.study._calls import decide
 from cartscope.study._judging import judge_none, judgement
 from cartscope.study._model import Judge
 from cartscope.study._verdicts import (
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 def judge(claim: Claim, detail: pd.DataFrame) -> Judgement:
     """Hold where every interval excludes the stated effect; silence is uninformative."""
     rows: list[tuple[str, str]] = []
-    for _, row in detail.iterrows():
+    decided = decide(detail, alpha=claim.alpha)
+    for (_, row), call in zip(detail.iterrows(), decided.itertuples(), strict=True):
         if not np.isfinite(row["effect"]):
             rows.append((NOT_TESTABLE, row["reason"]))
             continue
         excludes = row.get("excludes")
         known = float(excludes) if excludes is not None and np.isfinite(excludes) else None
-        rows.append(judge_none(row, alpha=claim.alpha, excludes=known))
+        rows.append(judge_none(row, call, alpha=claim.alpha, excludes=known))
     verdicts = [v for v, _ in rows]
     counted = [v for v in verdicts if v != NOT_TESTABLE]
     called = counted.count(NOT_REPRODUCED)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cartscope.study._judging import judgement
+from cartscope.study._judging import judge_rows, judgement
 from cartscope.study._model import Judge
 from cartscope.study._verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 
 def judge(claim: Claim, detail: pd.DataFrame) -> Judgement:
-    """Hold where the effect, a lead over the next in rank, is above 0 for every feature."""
-    del claim
+    """Hold where the effect, a lead over the next in rank, is above 0 for every feature.
+
+    Features that a claim names beside its ranking, with a test, are judged as tests.
+    """
     rows: list[tuple[str, str]] = []
-    for _, row in detail.iterrows():
+    for tested, (_, row) in zip(judge_rows(claim, detail), detail.iterrows(), strict=True):
         if not np.isfinite(row["effect"]):
             rows.append((NOT_TESTABLE, row["reason"]))
+        elif np.isfinite(row["p_value"]):
+            rows.append(tested)
         else:
             rows.append((REPRODUCED if row["effect"] > 0 else NOT_REPRODUCED, row["reason"]))
     verdicts = [v for v, _ in rows]

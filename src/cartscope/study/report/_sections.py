@@ -182,9 +182,11 @@ def claims_table(ctx: Context) -> Table:
     claims["caveats"] = claims["caveats"].str.replace(simulated, "").str.strip("; ")
     claims["statement"] = claims["id"].map(statements)
     claims["patients"] = [
-        f"{a} / {b}" if a or b else ""
+        f"{a} / {b}" if b else (str(a) if a else "")
         for a, b in zip(claims["n_group"], claims["n_reference"], strict=True)
     ]
+    said = zip(claims["by_recommended"], claims["by_published"], strict=True)
+    claims["presets"] = [f"recommended: {a}; published: {b}" if a and b else "" for a, b in said]
     return table_of(
         claims,
         {
@@ -195,6 +197,10 @@ def claims_table(ctx: Context) -> Table:
             "computed": ("computed", "effects, in the unit of their table"),
             "patients": ("patients", "group / reference"),
             "reason": ("reason", "why this verdict"),
+            "family": ("family", "tests that q corrects for"),
+            "influence": ("without a patient", "who matters most, and what happens without them"),
+            "permutation_p": ("p within strata", "--deep: of permuted labels of the patients"),
+            "presets": ("both presets", "verdict by either preset's differential expression"),
             "caveats": ("caveats", "what limits the claim"),
         },
     )

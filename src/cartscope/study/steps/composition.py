@@ -44,7 +44,8 @@ def run(ctx: Context) -> None:
                 )
             )
             part = tl.composition_fractions(cells, parts=parts)
-            shares.append(patient_shares(part, cells, contrast=s.contrast.id))
+            share = patient_shares(part, cells, contrast=s.contrast.id)
+            shares.append(share.assign(part=parts))
     ctx.write_table("tables/composition.csv", stack(COMPOSITION, tables, splits=splits))
     ctx.write_table("tables/composition_patients.csv", pd.concat([patient_shares(), *shares]))
 

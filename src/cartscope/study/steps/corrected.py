@@ -85,7 +85,7 @@ def _corrected(
         )
         side = fixed["sample_or_patient"].map(levels)
         table = table.join(_said(fixed, side, minimum=minimum), on="population")
-        patients = fixed.assign(contrast=s.contrast.id, side=side)
+        patients = fixed.assign(contrast=s.contrast.id, side=side, part=parts)
         out.append((table, patients.rename(columns={"sample_or_patient": "patient"})))
     return out
 

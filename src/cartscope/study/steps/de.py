@@ -39,10 +39,10 @@ def run(ctx: Context) -> None:
         made = {c: not_tested(DE, c, reason=reason) for c, reason in plan.untested}
         for model in plan.models:
             counted = np.asarray(model.rows.X.sum(axis=0)).ravel() > 0
-            tested = _kept(model, rule) & counted
+            tested = kept_genes(model, rule) & counted
             told = {"rule": rule, "n_genes": int(counted.sum()), "n_tested": int(tested.sum())}
             told["n_dropped"] = told["n_genes"] - told["n_tested"]
-            results, described = _test(
+            results, described = test_model(
                 model, model.rows[:, tested].copy(), preset=preset, n_jobs=ctx.jobs
             )
             made |= results
@@ -63,16 +63,41 @@ def run(ctx: Context) -> None:
     ctx.write_table("tables/fits.csv", pd.DataFrame(fits) if fits else FITS.empty())
 
 
-def _kept(model: Model, rule: str) -> np.ndarray:
+def kept_genes(model: Model, rule: str) -> np.ndarray:
+    """Return which genes have enough counts for a model.
+
+    Parameters
+    ----------
+    model
+        Of the plan.
+    rule
+        Of the preset.
+    """
     if rule == "cpm":  # looked at on the whole table, before it was split
         return model.rows.var[k.var.above_cpm].to_numpy(dtype=bool)
     return pp.filter_genes(model.rows, method=rule, group=model.cells).to_numpy()
 
 
-def _test(
+def test_model(
     model: Model, rows: AnnData, *, preset: Preset, n_jobs: int
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
-    """Return the table of each contrast of one model, and what the model was."""
+    """Test each contrast of one model.
+
+    Parameters
+    ----------
+    model
+        Of the plan.
+    rows
+        Its profiles, with the genes to test.
+    preset
+        Names the engine and the covariates.
+    n_jobs
+        Threads.
+
+    Returns
+    -------
+    The table of each contrast, and what the model was.
+    """
     p = preset.values("de")
     paired = any(t.split.within_patient for t in model.tested)
     design, options = model.design, {}

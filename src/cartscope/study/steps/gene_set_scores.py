@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from cartscope.study._context import Context
+    from cartscope.study._groups import Split
 
 PATIENTS = "tables/gene_set_patients.csv"
 _TREATMENTS = (k.obs.tocilizumab_before_sample, k.obs.steroid_before_sample)
@@ -43,17 +44,7 @@ def run(ctx: Context) -> None:
             reason = "too few cells: no profile in one of the groups"
             tables.append(not_tested(GENE_SET_SCORES, s.contrast.id, reason=reason))
             continue
-        tables.append(
-            tl.gene_set_patient_test(
-                rows,
-                sets,
-                contrast=("group", GROUP, REFERENCE),
-                paired=s.within_patient,
-                min_size=ctx.preset.values("gsea")["min_size"],
-                max_size=ctx.preset.values("gsea")["max_size"],
-                name=s.contrast.id,
-            )
-        )
+        tables.append(compare_sets(ctx, rows, s))
         patients.append(_by_patient(rows, sets).assign(contrast=s.contrast.id))
     table = with_notes(ctx, stack(GENE_SET_SCORES, tables, splits=splits))
     ctx.write_table("tables/gene_set_scores.csv", table)
@@ -77,6 +68,34 @@ def _by_patient(rows: AnnData, sets: dict[str, tuple[str, ...]]) -> pd.DataFrame
             known = ~is_blank(rows.obs[column])
             about.loc[known, column] = rows.obs.loc[known, column].astype(str).str.lower()
     return about.join(scores).melt(id_vars=list(about), var_name="gene_set", value_name="score")
+
+
+def compare_sets(ctx: Context, rows: AnnData, s: Split) -> pd.DataFrame:
+    """Test the sets between the patients of one contrast.
+
+    Parameters
+    ----------
+    ctx
+        The run.
+    rows
+        Profiles, each on its side.
+    s
+        The contrast.
+
+    Returns
+    -------
+    A table that follows ``GENE_SET_SCORES``.
+    """
+    limits = ctx.preset.values("gsea")
+    return tl.gene_set_patient_test(
+        rows,
+        io.read_gene_sets(ctx.manifests.file(SETS)),
+        contrast=("group", GROUP, REFERENCE),
+        paired=s.within_patient,
+        min_size=limits["min_size"],
+        max_size=limits["max_size"],
+        name=s.contrast.id,
+    )
 
 
 STEP = Step(

@@ -44,6 +44,7 @@ def run(ctx: Context) -> None:
         },
         "cells_asked_for": ctx.settings.cells,
         "car_features": list(ctx.settings.car_features),
+        "deep": ctx.settings.deep,
         "seed": ctx.seed,
         "versions": versions(),
     }
@@ -61,7 +62,7 @@ STEP = Step(
         "ligrec",
     ),
     manifests=_MANIFESTS,
-    settings=("cells", "preset", "car_features"),
+    settings=("cells", "preset", "car_features", "deep"),
     seeded=True,
     inputs=lambda ctx: {"files": input_digests(ctx), "versions": versions()},
     run=run,
