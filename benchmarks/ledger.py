@@ -259,6 +259,7 @@ def read(options: argparse.Namespace, what: str) -> pd.DataFrame:
 def false_calls(table: pd.DataFrame) -> pd.DataFrame:
     """Return per claim, and in all, the share of cohorts with a false call and its bound."""
     whole = table.drop_duplicates(["seed", "claim"])
+    whole = whole[whole["whole"] != "not testable"]  # response is not drawn
     rows = [
         _rate(claim, rows["whole"].eq("false call").tolist())
         for claim, rows in whole.groupby("claim", sort=False)
