@@ -31,7 +31,9 @@ def ambient_share(
     """Return the ambient share of one library, from genes seen where they cannot be expressed.
 
     What a gene shows in cells of another type is ambient or expressed after all, so every such
-    pair bounds the share from above; the pair with the lowest upper 95% limit bounds it best.
+    pair bounds the share from above. The lowest of their upper limits, each widened for the number
+    of pairs, is a bound whichever pair it is; the share is that of all pairs together that do not
+    lie above it. The lowest pair alone would be the one with the fewest counts by chance.
 
     Parameters
     ----------
@@ -42,9 +44,9 @@ def ambient_share(
 
     Returns
     -------
-    The share of a cell's counts that is ambient, by the pair that bounds it best, and its upper
-    limit, nan where there is none; the number of genes that were looked at; and the ambient
-    profile, the library's own mean composition.
+    The share of a cell's counts that is ambient and its upper 95% limit, nan where there is no
+    pair; the number of genes that were looked at; and the ambient profile, the library's own mean
+    composition.
     """
     profile = sums.sum(axis=0) / max(sums.sum(), 1)
     seen, expected, genes = [], [], set()
@@ -60,19 +62,22 @@ def ambient_share(
             genes.add(gene)
     if not seen:
         return float("nan"), float("nan"), 0, profile
-    limit = _upper(np.asarray(seen)) / np.asarray(expected)
-    best = int(np.argmin(limit))
-    return (
-        min(float(seen[best] / expected[best]), 1.0),
-        min(float(limit[best]), 1.0),
-        len(genes),
-        profile,
-    )
+    counts, of = np.asarray(seen, dtype=float), np.asarray(expected)
+    bound = min(float((_upper(counts, 0.025 / counts.size) / of).min()), 1.0)
+    alike = _lower(counts) / of <= bound
+    n, total = counts[alike].sum(), of[alike].sum()
+    high = min(float(_upper(n) / total), bound)
+    return min(float(n / total), high), high, len(genes), profile
 
 
-def _upper(counts: np.ndarray) -> np.ndarray:
-    """Return the upper limit of the exact 95% interval of Poisson means."""
-    return chdtri(2 * (counts + 1), 0.025) / 2
+def _upper(counts: np.ndarray, beyond: float = 0.025) -> np.ndarray:
+    """Return the upper limit of the exact interval of Poisson means, 95% unless told."""
+    return chdtri(2 * (counts + 1), beyond) / 2
+
+
+def _lower(counts: np.ndarray) -> np.ndarray:
+    """Return the lower limit of the exact 95% interval of Poisson means."""
+    return np.where(counts > 0, chdtri(np.maximum(2 * counts, 1), 0.975) / 2, 0.0)
 
 
 def ambient(
@@ -92,8 +97,8 @@ def ambient(
     that only one cell type expresses shows in cells of the others how much of their RNA is ambient
     (the idea of SoupX, Young and Behjati 2020, doi 10.1093/gigascience/giaa151). The share times
     the CAR's part of the profile tells how many cells get a CAR UMI without being CAR T cells.
-    Genes that other types express a little after all push it up, so the gene and type decide that
-    bound it best from above.
+    Genes that other types express a little after all push it up, so the genes and types decide
+    that do not lie above the best upper bound.
     Which share of the CAR's own UMI is ambient is measured apart, in control cells, that cannot
     carry the CAR: a transcript may spill less, or more, than the others.
 
