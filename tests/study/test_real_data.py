@@ -63,7 +63,8 @@ def test_the_car_of_any_name_takes_no_part_in_clustering(carpall):
 def test_ambient_rna_is_told_in_unsorted_blood_and_bounded_in_sorted(carpall):
     table = carpall[0].context.read_table("tables/ambient.csv").set_index("sample")
     for sample in ("P10-blood", "P11-blood"):
-        assert 0 < table.loc[sample, "ambient_share"] < 0.05
+        share, high = table.loc[sample, ["ambient_share", "ambient_share_high"]]
+        assert 0 < share <= high < 0.1
     for sample in ("P10-sorted", "P11-sorted"):
         assert table.loc[sample, "ambient_share_high"] < 0.05
         assert "sorted for the CAR" in table.loc[sample, "reason"]
