@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from cartscope._errors import EstimabilityError, InputError
 from cartscope.tl import fit_differential_expression, interaction_effects
+from cartscope.tl.de._contrast import resolve_contrast
+from cartscope.tl.de._design import build_design
 
 
 def test_both_simple_effects_stand_beside_it(fits, cases):
@@ -85,11 +88,21 @@ def test_genes_silent_in_the_arm_are_not_compared_in_it(pseudobulk):
     [
         ({"arm": "yes"}, "contrast stands at arm = 'yes', but '~ anakinra"),
         ({"anakinra": "maybe"}, r"anakinra = 'maybe', but these samples have \['no', 'yes'\]"),
+        ({"group": "high"}, "compares group and stands at group = 'high'; leave that out"),
+        ("anakinra", r"stands at 'anakinra'; its fourth entry is \{variable: level\}"),
     ],
 )
 def test_impossible_places_are_named(at, message, fits):
     with pytest.raises(InputError, match=message):
         fits("interaction").test(("group", "high", "low", at))
+
+
+def test_a_number_to_stand_at_must_be_one():
+    obs = pd.DataFrame({"group": list("abab"), "age": [1.0, 2, 3, 5]})
+    design = build_design(obs, "~ group * age")
+    assert resolve_contrast(design, ("group", "b", "a", {"age": 2})).vector.tolist() == [0, 1, 0, 2]
+    with pytest.raises(InputError, match="stands at age = 'old', but that column holds numbers"):
+        resolve_contrast(design, ("group", "b", "a", {"age": "old"}))
 
 
 def test_a_group_of_one_within_an_arm_is_refused(pseudobulk):

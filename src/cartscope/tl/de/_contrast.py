@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,8 +12,6 @@ from cartscope._errors import InputError
 from cartscope.tl.de._design import as_level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cartscope.tl.de._design import Design
 
 _TRIPLE = 3  # factor, level, reference
@@ -148,6 +147,10 @@ def _from_levels(
         msg = f"contrast compares {factor} = {level!r} with itself; name two levels."
         raise InputError(msg)
     place = _place(design, at)
+    if factor in place:
+        where = place[factor]
+        msg = f"contrast compares {factor} and stands at {factor} = {where!r}; leave that out."
+        raise InputError(msg)
     vector = design.rows(**place, **{factor: level}) - design.rows(**place, **{factor: reference})
     first, second = as_level(pair[0]), as_level(pair[1])
     within = "".join(f" within {v}={value}" for v, value in place.items())
@@ -157,6 +160,9 @@ def _from_levels(
 
 def _place(design: Design, at: Mapping[str, object]) -> dict[str, object]:
     """Return where the other variables stand, as the design spells their levels."""
+    if not isinstance(at, Mapping):
+        msg = f"contrast stands at {at!r}; its fourth entry is {{variable: level}}."
+        raise InputError(msg)
     out: dict[str, object] = {}
     for variable, value in at.items():
         if variable not in design.frame:
@@ -164,7 +170,11 @@ def _place(design: Design, at: Mapping[str, object]) -> dict[str, object]:
             msg = f"contrast stands at {variable} = {value!r}, but {design.formula!r} has {have}."
             raise InputError(msg)
         if variable not in design.factors:
-            out[variable] = float(value)  # type: ignore[arg-type]
+            try:
+                out[variable] = float(value)  # type: ignore[arg-type]
+            except (TypeError, ValueError) as error:
+                msg = f"contrast stands at {variable} = {value!r}, but that column holds numbers."
+                raise InputError(msg) from error
             continue
         if as_level(value) not in design.levels(variable):
             msg = (
