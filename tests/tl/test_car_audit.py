@@ -85,6 +85,13 @@ def test_a_shallow_sample_does_not_tell_its_share():
     assert high - low > 0.5
 
 
+def test_names_of_cells_may_repeat(audited):
+    cells, table, _ = audited
+    cells.obs.index = [f"c{i % 7}" for i in range(cells.n_obs)]
+    again = cs.tl.car_audit(cells).set_index("sample")
+    pd.testing.assert_frame_equal(again, table)
+
+
 def test_missing_calls_raise(cells):
     with pytest.raises(MissingKeyError, match=r"'car_counts'.*run tl.car_status first"):
         cs.tl.car_audit(cells)

@@ -121,6 +121,32 @@ def test_no_car_feature_is_an_answer_not_a_crash(cells):
         assert table["reason"].str.contains("none of the CAR features").all()
 
 
+def test_a_product_that_no_feature_is_named_for_is_named_itself(cells):
+    cells.obs["product"] = np.where(cells.obs["sample"] == "none", "liso-cel", "axi-cel")
+    cells.obs.loc[cells.obs["sample"] == "sorted", "product"] = None
+    settings = {"product_key": "product"}
+    features = {"axi-cel": ["Yescarta"]}
+    cs.tl.car_status(cells, features=features, rule="published", settings=settings)
+    note = cells.uns["cartscope"]["car_status"]
+    assert note["not_called"].tolist() == ["none"]
+    assert note["not_called_because"].tolist() == [
+        "no CAR feature is named for its product ['liso-cel']; features has ['axi-cel']"
+    ]
+    both = {"axi-cel": ["Abecma"], "tisa-cel": ["Kymriah"]}
+    cs.tl.car_status(cells, features=both, rule="published", settings=settings)
+    note = cells.uns["cartscope"]["car_status"]
+    why = dict(zip(note["not_called"], note["not_called_because"], strict=True))
+    assert why["blood"] == "none of its CAR features ['Abecma'] is among the genes"
+    assert why["sorted"] == "none of its CAR features ['Abecma', 'Kymriah'] is among the genes"
+
+
+def test_cells_without_a_sample_are_refused(cells):
+    """They were counted to the last sample."""
+    cells.obs["sample"] = cells.obs["sample"].astype(object).where(np.arange(cells.n_obs) > 2)
+    with pytest.raises(InputError, match=r"obs\['sample'\] is missing for 3 cells; fill it in"):
+        cs.tl.car_status(cells, features=["Yescarta"])
+
+
 def test_several_cars_and_the_patients_own_product(cells):
     import anndata as ad
     from scipy import sparse

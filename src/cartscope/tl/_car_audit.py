@@ -91,7 +91,7 @@ def car_audit(
             continue
         here = cells[at].assign(undetected=fit["undetected"][at], ambient=fit["ambient"][at])
         row = _counts(here)
-        first = adata.obs.loc[here.index[0]]
+        first = adata.obs.iloc[int(np.argmax(at))]  # names of cells may repeat
         row.update(
             sample=str(name),
             patient=_text(first, k.obs.patient),

@@ -89,16 +89,19 @@ def own_car(
         held = [
             name for name, has in zip(found, mine[samples == sample].T, strict=True) if has.any()
         ]
+        asked = _asked(obs, sample, features=features, how=how)
         if held:
             reasons[sample] = (
                 f"{' '.join(held)} is among the genes but {UNSEEN} of the data: no CAR T cell, or "
                 "a transcript that the reference or the library misses"
             )
+        elif asked:
+            reasons[sample] = f"none of its CAR features {asked} is among the genes"
         else:
             reasons[sample] = (
-                f"none of its CAR features {_asked(obs, sample, features=features, how=how)} is "
+                f"no CAR feature is named for its {how.product_key} "
+                f"{_products(obs, sample, how=how)}; features has {list(features)}"
             )
-            reasons[sample] += "among the genes"
     return OwnCar(
         counts=(table * mine).sum(axis=1),
         in_reference=mine.any(axis=1),
@@ -134,6 +137,12 @@ def _mine(obs: pd.DataFrame, features: Any, *, found: Sequence[str], how: CarRul
 def _asked(obs: pd.DataFrame, sample: str, *, features: Any, how: CarRule) -> list[str]:
     if not isinstance(features, Mapping) or how.product_key is None:
         return all_features(features)
-    here = obs.loc[obs[how.sample_key].astype(str) == sample, how.product_key]
-    products = set(here.astype(object))
+    products = _products(obs, sample, how=how)
+    if not products:  # nobody wrote it down: any of them
+        return all_features(features)
     return all_features({key: names for key, names in features.items() if key in products})
+
+
+def _products(obs: pd.DataFrame, sample: str, *, how: CarRule) -> list[object]:
+    here = obs.loc[(obs[how.sample_key].astype(str) == sample).to_numpy(), how.product_key]
+    return [one for one in here.dropna().astype(object).unique() if one != ""]

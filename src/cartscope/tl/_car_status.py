@@ -90,6 +90,8 @@ def car_status(
     ------
     MissingKeyError
         If the sample or, for the recommended rule, the cell type is missing.
+    InputError
+        If a cell has no sample, or a rule, a setting or the product's column is unknown.
 
     Examples
     --------
@@ -106,6 +108,10 @@ def car_status(
     _check.one_of(rule, RULES, name="rule")
     how = settings_of(settings)
     _check.require(adata, "obs", how.sample_key, made_by="io.read_cohort")
+    nameless = int(adata.obs[how.sample_key].isna().sum())
+    if nameless:
+        msg = f"adata.obs[{how.sample_key!r}] is missing for {nameless} cells; fill it in."
+        raise InputError(msg)
     names = all_features(features)
     found = car_columns(adata.var_names, names)
     table = np.zeros((adata.n_obs, 0), dtype=np.int64)
