@@ -171,10 +171,11 @@ def test_family_is_every_tested_row(cells):
     assert table.attrs["smallest_q"] == {"exploratory": pytest.approx(2 / 210)}
 
 
-def test_three_against_three_says_not_attainable_beside_its_p_and_leaves_the_family(cells):
+@pytest.mark.parametrize("alpha", [0.05, 0.1])  # q is never below 0.1 where p is never below it
+def test_three_against_three_says_not_attainable_beside_its_p_and_leaves_the_family(cells, alpha):
     few = cells[~cells.obs["patient"].isin(["p0", "p7", "p8", "p9"])].copy()
     table = ligand_receptor(
-        few, groupby="type", contrast=CONTRAST, resource=PAIRS, alpha=0.05, senders=["mono"]
+        few, groupby="type", contrast=CONTRAST, resource=PAIRS, alpha=alpha, senders=["mono"]
     )
     assert table["reason"].str.startswith("not attainable: p cannot be below 0.1 with 3").all()
     assert table["p_value"].notna().all()
@@ -219,6 +220,8 @@ def test_scores_can_be_tested_again_without_the_cells(cells):
     assert again.attrs["left_out"] == ["stranger"]
     with pytest.raises(InputError, match="a level of contrast is 'middle'"):
         ligand_receptor_test(scores, levels, contrast=("high", "middle"))
+    with pytest.raises(InputError, match="contrast compares a level with itself, 'low'"):
+        ligand_receptor_test(scores, levels, contrast=("low", "low"))
     with pytest.raises(InputError, match=r"no option \['score'\]"):
         ligand_receptor_test(scores, levels, contrast=("high", "low"), score="mean")
 

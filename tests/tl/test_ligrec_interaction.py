@@ -10,6 +10,7 @@ from scipy import stats
 from cartscope._errors import InputError
 from cartscope._schema import LIGREC_INTERACTION
 from cartscope.tl import LigandReceptorScores, ligand_receptor_interaction
+from cartscope.tl._ligrec_interaction import _interaction
 
 PAIRS = pd.DataFrame({"ligand": ["CXCL10", "RETN"], "receptor": ["CXCR3", "CAP1"]})
 NAMED = [("CXCL10", "CXCR3")]
@@ -89,6 +90,16 @@ def test_few_patients_are_permuted_in_every_way():
     assert row["test"].endswith("permuted within arms, all: 400")
 
 
+@pytest.mark.parametrize("high", [[3.0, 0.3, 1.0, 0.3], [1.0, 2.0, 2.0, 1.0]])
+def test_equal_scores_within_cells_tie_whatever_the_rounding(high):
+    """t is then a coefficient over next to nothing, and both ways round are as far from 0."""
+    group, first = np.tile(np.repeat([True, False], 3), 2), np.repeat([True, False], 6)
+    values = np.repeat(high, 3)
+    rng = np.random.default_rng(0)
+    row = _interaction(values, np.stack([group, first]), rng, n_permutations=1000)
+    assert row["p_value"] == row["min_p"] == 2 / 400
+
+
 def test_p_never_lies_below_what_the_permutations_can_give(rng):
     values = rng.normal(0, 1, 30) + np.repeat([40, -40, -40, 40], [4, 6, 10, 10])
     row = ligand_receptor_interaction(*study(values), **OPTIONS, n_permutations=200).iloc[0]
@@ -124,3 +135,5 @@ def test_errors(rng):
         ligand_receptor_interaction(scores, levels, **{**OPTIONS, "arms": ("yes", False)})
     with pytest.raises(InputError, match="a level of contrast is 'grade 2'"):
         ligand_receptor_interaction(scores, levels, **{**OPTIONS, "contrast": ("grade 2", "low")})
+    with pytest.raises(InputError, match="arms compares a level with itself, 'True'"):
+        ligand_receptor_interaction(scores, levels, **{**OPTIONS, "arms": (True, "True")})

@@ -108,6 +108,8 @@ def test_few_cells_and_errors(rng):
         correct_missed(positive, positive, missed)
     with pytest.raises(InputError, match="a level of contrast is '3'"):
         compare_fractions(negative, LEVELS, contrast=(3, 1))
+    with pytest.raises(InputError, match="contrast compares a level with itself, '1'"):
+        compare_fractions(negative, LEVELS, contrast=(1, 1.0))
     with pytest.raises(InputError, match="'p0' has two rows of 'CD8'"):
         compare_fractions(pd.concat([negative, negative]), LEVELS, contrast=(2, 1))
     with pytest.raises(SchemaError, match="missing columns"):

@@ -76,9 +76,9 @@ def ligand_receptor(
     assignment of these scores to the groups could give), reason, effect (rank-biserial, -1 to 1),
     databases, candidates (how they were chosen), family ("primary" or "exploratory": at 4 against
     6 patients q below 0.1 needs a tenth of a family at its floor, which thousands of pairs never
-    reach and a few named ones can). A row whose min_p is above alpha says "not attainable" beside
-    its p and is not in the family, whoever is in which group. ``attrs`` has family, smallest_q (of
-    a family that lies at its floor), n_not_attainable, n_considered and left_out.
+    reach and a few named ones can). A row whose min_p is not below alpha says "not attainable"
+    beside its p and is not in the family, whoever is in which group. ``attrs`` has family,
+    smallest_q (of a family that lies at its floor), n_not_attainable, n_considered and left_out.
 
     Raises
     ------

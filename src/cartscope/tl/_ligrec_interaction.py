@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from cartscope import _check, _rng
 from cartscope._errors import InputError
 from cartscope._schema import LIGREC_INTERACTION
-from cartscope.tl._patient_test import adjust, level_text
+from cartscope.tl._patient_test import adjust, level_text, two_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ def ligand_receptor_interaction(
     Raises
     ------
     InputError
-        If a level occurs nowhere, or none of the pairs was scored.
+        If a level occurs nowhere or is compared with itself, or none of the pairs was scored.
 
     References
     ----------
@@ -126,7 +126,7 @@ def _sides(
 ) -> tuple[dict[str, bool], dict[str, bool]]:
     texts = {str(p): (level_text(a), level_text(b)) for p, (a, b) in levels.items()}
     for i, (chosen, word) in enumerate(((contrast, "contrast"), (arms, "arms"))):
-        for level in map(level_text, chosen):
+        for level in two_levels(chosen, name=word):
             _check.one_of(level, sorted({t[i] for t in texts.values()}), name=f"a level of {word}")
     group, reference = map(level_text, contrast)
     first, second = map(level_text, arms)
@@ -165,14 +165,19 @@ def _interaction(
     drawn = fitted + (ranks - fitted)[order]
     signed = _t(np.vstack([ranks, drawn]), np.column_stack([additive, group & first]))
     t = np.abs(signed)
-    beyond = t[1:] >= t[0] - TIE
+    beyond = _reach(t[1:], t[0])
     if whole:  # the patients as they are is one of the ways
-        p, floor = beyond.mean(), (t[1:] >= t[1:].max() - TIE).mean()
+        p, floor = beyond.mean(), _reach(t[1:], t[1:].max()).mean()
     else:
         p = (beyond.sum() + 1) / (len(order) + 1)
         floor = 1 / (len(order) + 1)
     told = f"{'all' if whole else 'drawn'}: {len(order):,}"
     return {**row, "t": signed[0], "p_value": p, "min_p": floor, "test": f"{TEST}, {told}"}
+
+
+def _reach(t: np.ndarray, limit: float) -> np.ndarray:
+    """Whether each reaches the limit; t is huge, and so is its rounding, where nothing is left."""
+    return t >= limit - TIE * (1 + limit)
 
 
 def _orders(

@@ -9,7 +9,14 @@ from cartscope import _check
 from cartscope._errors import InputError
 from cartscope._schema import LIGREC
 from cartscope.tl._ligrec_means import subunits
-from cartscope.tl._patient_test import Groups, adjust, empty_reason, level_text, rank_columns
+from cartscope.tl._patient_test import (
+    Groups,
+    adjust,
+    empty_reason,
+    level_text,
+    rank_columns,
+    two_levels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,7 +68,7 @@ def ligand_receptor_test(
     Raises
     ------
     InputError
-        If a level or option is unknown.
+        If a level or option is unknown, or the two levels are one.
 
     Examples
     --------
@@ -87,8 +94,8 @@ def ligand_receptor_test(
         raise InputError(msg)
     texts = {str(p): level_text(v) for p, v in levels.items() if not pd.isna(v)}
     group, reference = (
-        _check.one_of(level_text(level), sorted(set(texts.values())), name="a level of contrast")
-        for level in contrast
+        _check.one_of(level, sorted(set(texts.values())), name="a level of contrast")
+        for level in two_levels(contrast, name="contrast")
     )
     scored = [p for p in scores.patients if texts.get(p) in {group, reference}]
     groups = Groups(
@@ -163,7 +170,7 @@ def compare_scores(
         table["log2_change"] = np.log2(group / reference)
         pairs_of_patients = table["n_group"] * table["n_reference"]
         table["effect"] = 2 * table["u"] / pairs_of_patients.where(pairs_of_patients > 0) - 1
-    hopeless = (table["reason"] == "") & (table["min_p"] > alpha)
+    hopeless = (table["reason"] == "") & (table["min_p"] >= alpha)
     table.loc[hopeless, "reason"] = [
         f"not attainable: p cannot be below {p:.2g} with {a} against {b} patients"
         for a, b, p in table.loc[hopeless, ["n_group", "n_reference", "min_p"]].itertuples(

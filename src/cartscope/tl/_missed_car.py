@@ -15,6 +15,7 @@ from cartscope.tl._patient_test import (
     level_text,
     rank_columns,
     shift_columns,
+    two_levels,
 )
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def compare_fractions(
     Raises
     ------
     InputError
-        If a level occurs nowhere, or a patient has two rows of one population.
+        If a level occurs nowhere or is compared with itself, or a patient has two rows of one
+        population.
 
     Examples
     --------
@@ -176,7 +178,7 @@ def compare_fractions(
     """
     fractions = FRACTIONS.check(fractions)
     texts = {str(patient): level_text(level) for patient, level in levels.items()}
-    group, reference = map(level_text, contrast)
+    group, reference = two_levels(contrast, name="contrast")
     for text in (group, reference):
         _check.one_of(text, sorted(set(texts.values())), name="a level of contrast")
     patients = sorted(p for p, text in texts.items() if text in {group, reference})

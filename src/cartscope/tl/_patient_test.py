@@ -106,10 +106,25 @@ def _triple(contrast: Contrast) -> Contrast:
     if isinstance(contrast, str) or len(contrast) != 3:  # noqa: PLR2004
         msg = f"contrast must be (obs column, group, reference), but is {contrast!r}."
         raise InputError(msg)
-    if level_text(contrast[1]) == level_text(contrast[2]):
-        msg = f"contrast {contrast!r} compares a level with itself; give two levels."
-        raise InputError(msg)
+    two_levels(contrast[1:], name="contrast")
     return contrast
+
+
+def two_levels(levels: Sequence[object], *, name: str) -> tuple[str, str]:
+    """Return two levels as text, and refuse one that is compared with itself.
+
+    Parameters
+    ----------
+    levels
+        The two.
+    name
+        How the message calls them.
+    """
+    first, second = map(level_text, levels)
+    if first == second:
+        msg = f"{name} compares a level with itself, {first!r}; give two levels."
+        raise InputError(msg)
+    return first, second
 
 
 def car_status_of(obs: pd.DataFrame) -> str:
