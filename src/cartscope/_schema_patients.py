@@ -155,7 +155,7 @@ LIGREC_INTERACTION = Schema(
         "n_reference_second": (INTEGER, "patients in the reference, second arm"),
         "change_first": (NUMBER, "group minus reference in the first arm, mean score"),
         "change_second": (NUMBER, "group minus reference in the second arm, mean score"),
-        "t": (NUMBER, "interaction over its standard error, on ranks"),
+        "t": (NUMBER, "interaction over its standard error, on aligned ranks"),
         "p_value": (NUMBER, "two-sided, by permuting residuals within arms"),
         "fdr": (NUMBER, "Benjamini-Hochberg over the rows of the same patients"),
         "family_size": (INTEGER, "tests that fdr corrects for"),

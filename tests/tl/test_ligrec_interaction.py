@@ -57,6 +57,34 @@ def test_the_same_difference_in_both_arms_is_none():
     assert np.mean(np.array(p) < 0.05) < 0.12
 
 
+@pytest.mark.parametrize(("effect", "apart"), [(2, 0), (2, 8), (3, -5)])
+def test_what_groups_and_arms_have_in_common_changes_nothing(rng, effect, apart):
+    """Scores ranked as they are found an interaction in every third cohort at (2, 8), and lost the
+    true one at (2, 2): where arms lie apart, the larger has more ranks to differ by."""
+    values = rng.normal(10, 1, 30)
+    moved = values + effect * np.isin(np.arange(30), [*range(4), *range(10, 20)])
+    moved[:10] += apart
+    for there in (0.0, 2.0):  # planted in the first arm
+        plus = there * (np.arange(30) < 4)
+        one, two = (
+            ligand_receptor_interaction(*study(v + plus), **OPTIONS, n_permutations=200).iloc[0]
+            for v in (values, moved)
+        )
+        assert two["t"] == pytest.approx(one["t"])
+        assert two["p_value"] == one["p_value"]
+
+
+def test_groups_that_differ_alike_in_arms_that_lie_apart_hold_the_level():
+    values = np.random.default_rng(1).normal(0, 1, (200, 30))
+    values[:, [*range(4), *range(10, 20)]] += 2
+    values[:, :10] += 8
+    sides = np.zeros((2, 30), dtype=bool)
+    sides[0, [*range(4), *range(10, 20)]] = sides[1, :10] = True
+    rng = np.random.default_rng(2)
+    p = [_interaction(v, sides, rng, n_permutations=99)["p_value"] for v in values]
+    assert 0.01 < np.mean(np.array(p) <= 0.05) < 0.1
+
+
 def test_few_patients_are_permuted_in_every_way():
     """Twenty ways in each arm: compared with all orders of residuals, written down."""
     values = np.array([9.0, 7, 8, 2, 6, 3, 4, 5, 1, 10, 12, 11])
@@ -71,8 +99,9 @@ def test_few_patients_are_permuted_in_every_way():
         n: ("high" if g else "low", bool(a)) for n, g, a in zip(names, group, first, strict=True)
     }
     row = ligand_receptor_interaction(scores, levels, **OPTIONS).iloc[0]
-    ranks = stats.rankdata(values)
     additive = np.column_stack([np.ones(12), group, first])
+    left = values - additive @ np.linalg.pinv(additive) @ values
+    ranks = stats.rankdata(left.round(9))
     fitted = additive @ np.linalg.pinv(additive) @ ranks
     full = np.column_stack([additive, group & first])
 

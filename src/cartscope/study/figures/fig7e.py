@@ -126,8 +126,8 @@ FIGURE = FigureSpec(
     "counted. Exact two-sided Mann-Whitney U test within each arm; q by Benjamini-Hochberg over "
     "the named pairs between all populations, a family of their own (preset published: over all "
     "candidates); below, by NT grade, anakinra. "
-    "Arms differ: interaction of CRS grade and arm on ranks, residuals of the additive model "
-    "permuted within arms. In brackets: patients counted.",
+    "Arms differ: interaction of CRS grade and arm on aligned ranks, residuals of the additive "
+    "model permuted within arms. In brackets: patients counted.",
     note="Patients by CRS grade; triangles: NT grade ≥ 2. Exact two-sided Mann-Whitney U test, one "
     "value per patient. Hollow: a score of zero; hollow below zero: not estimable.",
 )
