@@ -1,9 +1,9 @@
 """Do the tests hold? How often they reject where nothing differs, on SIMULATED null cohorts.
 
-    python benchmarks/calibration.py patients --cache FOLDER [--cohorts 500]
+    python benchmarks/calibration.py patients --cache FOLDER [--cohorts 500] [--parts PART ...]
     python benchmarks/calibration.py cells    --cache FOLDER [--cohorts 20] [--cells 20000]
     python benchmarks/calibration.py labels   --cache FOLDER --run OUT [--quick 200] [--slow 50]
-    python benchmarks/calibration.py table    --cache FOLDER [--out calibration.csv]
+    python benchmarks/calibration.py table    --cache FOLDER [--brief] [--out calibration.csv]
 
 patients  null cohorts as sums of counts and numbers of cells per patient: about 5 s a cohort.
 cells     whole null cohorts, cell by cell, through the steps of `reproduce`: a minute or two each.
@@ -13,7 +13,7 @@ labels    the patients' labels of one finished run (OUT of `cartscope reproduce`
           study x anakinra, all tests of each contrast done again.
 table     what the cache holds, as a table: rates with 95% bounds against the level that the test
           can have with so many patients. "too many" and "too few" lie outside of 99.9% bounds,
-          "borderline" between the two.
+          a mean over every feature by a tenth of the level too; "borderline" between the two.
 
 A killed run goes on where it stopped: every cohort leaves one small JSON in the cache.
 """
@@ -36,11 +36,7 @@ from _calibration import cohorts, permuted, records, whole
 
 from cartscope.study import Manifests
 
-LEVELS = {
-    "patients": "null cohorts, sums per patient",
-    "cells": "null cohorts, cell by cell",
-    "labels": "patients' labels of one run permuted",
-}
+LEVELS = ("patients", "cells", "labels")
 
 
 def keep(path: Path, found: list[dict]) -> None:
@@ -57,15 +53,16 @@ def say(path: Path, start: float) -> None:
 
 def run_patients(options: argparse.Namespace, named: dict) -> None:
     for seed in range(options.seed, options.seed + options.cohorts):
-        path = options.cache / "patients" / f"{seed:06d}.json"
-        if path.exists():
-            continue
-        start = time.perf_counter()
-        folder = options.cache / f"work-{os.getpid()}"
-        tables, sizes = cohorts.null_tables(seed, folder)
-        keep(path, records.record(tables, named=named, sizes=sizes))
-        say(path, start)
-        shutil.rmtree(folder)
+        for part in options.parts:
+            path = options.cache / "patients" / part / f"{seed:06d}.json"
+            if path.exists():
+                continue
+            start = time.perf_counter()
+            folder = options.cache / f"work-{os.getpid()}"
+            tables, sizes = cohorts.PARTS[part](seed, folder)
+            keep(path, records.record(tables, named=named, sizes=sizes))
+            say(path, start)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_cells(options: argparse.Namespace, named: dict) -> None:
@@ -86,7 +83,11 @@ def run_cells(options: argparse.Namespace, named: dict) -> None:
 def run_labels(options: argparse.Namespace, named: dict) -> None:
     ctx, sizes = permuted.open_run(options.run, seed=options.seed)
     every = permuted.permutations(
-        ctx, n_quick=options.quick, n_slow=options.slow, seed=options.seed
+        ctx,
+        n_quick=options.quick,
+        n_slow=options.slow,
+        seed=options.seed,
+        only=options.contrasts,
     )
     for contrast, number, sides in every:
         path = options.cache / "labels" / contrast / f"{number:06d}.json"
@@ -99,13 +100,13 @@ def run_labels(options: argparse.Namespace, named: dict) -> None:
 def summary(cache: Path) -> pd.DataFrame:
     """Return the table of all levels that the cache holds."""
     parts = []
-    for level, title in LEVELS.items():
+    for level in LEVELS:
         found: dict[str, list] = {}
         for path in sorted((cache / level).rglob("*.json")):
             # the permutations of different contrasts are cohorts of their own
             found.setdefault(path.stem, []).extend(json.loads(path.read_text()))
         if found:
-            parts.append(records.summarize(found, level=title))
+            parts.append(records.summarize(found, level=level))
     if not parts:
         sys.exit(f"{cache} holds no cohort; run one of {', '.join(LEVELS)} first.")
     return pd.concat(parts, ignore_index=True)
@@ -118,13 +119,16 @@ def main() -> None:
     parser.add_argument("level", choices=[*LEVELS, "table"])
     parser.add_argument("--cache", type=Path, required=True, help="folder of the records")
     parser.add_argument("--cohorts", type=int, help="500 of patients, 20 of cells")
+    parser.add_argument("--parts", nargs="+", choices=cohorts.PARTS, default=[*cohorts.PARTS])
     parser.add_argument("--seed", type=int, default=1000, help="of the first cohort")
     parser.add_argument("--cells", type=int, default=20_000, help="of a whole cohort")
     parser.add_argument("--keep", action="store_true", help="keep the cells of whole cohorts")
     parser.add_argument("--again", action="store_true", help="name kept cells anew")
     parser.add_argument("--run", type=Path, help="a finished run, for labels")
+    parser.add_argument("--contrasts", nargs="+", help="for labels; all that can be permuted")
     parser.add_argument("--quick", type=int, default=200, help="relabellings of shares and pairs")
     parser.add_argument("--slow", type=int, default=50, help="relabellings of genes and sets")
+    parser.add_argument("--brief", action="store_true", help="leave single features out")
     parser.add_argument("--out", type=Path, default=Path("calibration.csv"))
     options = parser.parse_args()
     if options.cohorts is None:
@@ -136,6 +140,8 @@ def main() -> None:
     if run is not None:
         run(options, named)
     table = summary(options.cache)
+    if options.brief:
+        table = table[table["what"].isin(records.HEADLINES)]
     table.to_csv(options.out, index=False, float_format="%.6g")
     print(records.show(table))
 

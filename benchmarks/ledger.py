@@ -81,9 +81,10 @@ def cohort(seed: int, folder: Path, *, strength: float) -> InMemory:
     }  # fmt: skip
     known = {c.id: c for c in base.manifests.contrasts.contrast}
     populations = {known[c].population for t in ("de", "gene_set_scores") for c in by_table[t]}
-    profiles = cohorts.write_profiles(
-        folder, seed, populations=sorted(populations | set(cohorts.LR)), strength=strength
+    profiles = cohorts.draw_profiles(
+        seed, populations=sorted(populations | set(cohorts.LR)), min_cpm=5.0, strength=strength
     )
+    cohorts.write_profiles(folder, profiles)
     cells, calls = cohorts.dealt_cells(seed, strength=strength)
     samples = cohorts.sample_table()
     given = {cohorts.SAMPLES: samples, cohorts.CALLS: calls}

@@ -9,41 +9,44 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from _calibration import dealt
+from _calibration.draws import Called, called_cells
 from cartscope import _keys as k
-from cartscope import stats, tl
+from cartscope import io, pp, stats
 from cartscope._rng import stream
 from cartscope.simulate import simulate_pseudobulk
-from cartscope.simulate._deal import deal
 from cartscope.simulate._design import Library, libraries
 from cartscope.simulate._sizes import library_sizes
 from cartscope.study import Settings
 from cartscope.study._context import Context
-from cartscope.study._groups import GROUP, REFERENCE, split
+from cartscope.study._groups import GROUP, split
 from cartscope.study._in_memory import InMemory
-from cartscope.study._patients import SIDE, cells_of
 from cartscope.study._permuted import STEPS
 from cartscope.study._profiles import rows_of
 from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study._registry import annotating_before
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+Tables = dict[str, pd.DataFrame]
+Sizes = dict[str, tuple[int, int]]
 SAMPLES, CALLS = "tables/samples.csv", "tables/car_calls.csv"
+TOGETHER = 0.4  # spread between patients of the log of what the genes of a set share
 DETECTION = 0.8  # of CAR T cells, as published: 75 to 82%
+MIN_CPM = 15.0  # genes that are rarer, and that no test of genes would keep, cost time alone
 CELLS = 60  # of a population in a patient, the median
+MIN_CELLS = 25  # of a profile
 STUDY_CELLS = 20_000  # of the cohort whose cells are dealt
-DEPTH = 0.4  # spread of the log depth of cells: shallow CAR T cells are missed more often
-CYCLING_DEPTH = 1.5
-GSEA = ("mono_crs_anakinra", "ip_cd4_crs_no_anakinra")
+GSEA = ("mono_crs_anakinra",)
 DE = (
     "mono_crs_anakinra",
     "mono_crs_no_anakinra",
     "mono_crs_interaction",
     "ctl_anakinra_low_crs",
-    "ip_cd4_crs_no_anakinra",
-    "car_neg_cd8_nt_anakinra",
 )
+SENDERS = ("cd14_monocyte",)  # of every pair that a claim names; the others take most of the time
 LR = {  # population -> what its cells are
     "cd14_monocyte": ("CD14 monocyte", "", ""),
     "nk": ("NK", "", ""),
@@ -79,70 +82,51 @@ def sample_table() -> pd.DataFrame:
 def dealt_cells(
     seed: int, *, detection: float = DETECTION, strength: float = 0.0
 ) -> tuple[ad.AnnData, pd.DataFrame]:
-    """Return the cells of a cohort without their counts, and what the CAR audit would say.
+    """Return the cells of a cohort as steps read them, and what the CAR audit would say.
 
-    Numbers of cells are those of :func:`cartscope.simulate.simulate` with ``null=True``: shares and
-    cycling differ between patients more than cells of one pot do, and expansion differs by CRS
-    grade. Labels are right but for CAR T cells whose transcript was not found, the shallow ones
-    more often; the audit knows the rate of detection.
+    The audit knows each cell's chance to be found.
     """
     sizes = library_sizes(STUDY_CELLS, random_state=seed, failed_library=False)
     parts, calls = [], []
     for lib in libraries():
         if lib.timepoint == k.timepoints.baseline:
             continue
-        dealt = deal(lib, sizes[lib.sample_id], strength=strength, random_state=seed)
-        part = _with_calls(lib, dealt, seed=seed, detection=detection)
-        parts.append(part)
-        calls.append(_audited(lib, part))
+        c = called_cells(
+            lib, sizes[lib.sample_id], seed=seed, detection=detection, strength=strength
+        )
+        other = k.car.unknown if lib.sorted else k.car.negative
+        columns = {
+            k.obs.cell_type: c.cell_type,
+            k.obs.t_subset: c.t_subset,
+            k.obs.t_lineage: c.t_lineage,
+            "true_car": c.car,
+            k.obs.cycling: c.cycling,
+            k.obs.car_status: np.where(c.found, k.car.positive, other),
+            k.obs.car_counts: c.found.astype(int),
+            k.obs.car_found: c.found.astype(float),
+            k.obs.car_detection: c.chance,
+            k.obs.car_detection_se: 0.0,
+            k.obs.sample: lib.sample_id,
+            k.obs.patient: lib.patient.name,
+            k.obs.study: lib.patient.study,
+            k.obs.timepoint: lib.timepoint,
+            k.obs.sorted: lib.sorted,
+        }
+        parts.append(pd.DataFrame(columns))
+        calls.append(_audited(lib, c))
     obs = pd.concat(parts, ignore_index=True)
-    # as the road leaves it, so that nothing is named "patient" or "sorted" by another type
     for column in obs.select_dtypes(object).columns:
         obs[column] = obs[column].astype("category")
     obs.index = obs.index.astype(str)
     return ad.AnnData(obs=obs), pd.DataFrame(calls)
 
 
-def _with_calls(
-    lib: Library, dealt: list[tuple[Any, int]], *, seed: int, detection: float
-) -> pd.DataFrame:
-    rng = stream(seed, "called", lib.sample_id)
-    numbers = [n for _, n in dealt]
-    columns = {
-        k.obs.cell_type: [s.cell_type for s, _ in dealt],
-        k.obs.t_subset: [s.t_subset or k.UNASSIGNED for s, _ in dealt],
-        k.obs.t_lineage: [s.t_lineage or k.UNASSIGNED for s, _ in dealt],
-        "true_car": [s.car for s, _ in dealt],
-        k.obs.cycling: [s.phase != "G1" for s, _ in dealt],
-    }
-    obs = pd.DataFrame({name: np.repeat(values, numbers) for name, values in columns.items()})
-    depth = np.exp(rng.normal(0, DEPTH, len(obs)))
-    depth = np.where(obs[k.obs.cycling], CYCLING_DEPTH * depth, depth)
-    chance = 1 - (1 - detection) ** depth
-    found = obs["true_car"].to_numpy() & (rng.random(len(obs)) < chance)
-    other = k.car.unknown if lib.sorted else k.car.negative
-    obs[k.obs.car_status] = np.where(found, k.car.positive, other)
-    obs["car_found"], obs["car_detection"] = found, chance
-    obs["car_detection_se"] = 0.0
-    given = {
-        k.obs.sample: lib.sample_id,
-        k.obs.patient: lib.patient.name,
-        k.obs.study: lib.patient.study,
-        k.obs.timepoint: lib.timepoint,
-    }
-    obs = obs.assign(**given)
-    obs[k.obs.sorted] = lib.sorted
-    return obs
-
-
-def _audited(lib: Library, obs: pd.DataFrame) -> dict[str, Any]:
+def _audited(lib: Library, c: Called) -> dict[str, Any]:
     """Say what share of the CAR- T cells are CAR T cells, from those found and their chance."""
-    t = obs[obs[k.obs.cell_type] == "T"]
-    found = t["car_found"].to_numpy()
+    t = c.cell_type == "T"
     # every cell found stands for 1 / chance cells
-    there = (1 / t["car_detection"].to_numpy()[found]).sum()
-    missed = max(there - found.sum(), 0.0)
-    rest = max((~found).sum(), 1)
+    missed = (1 / c.chance[t & c.found] - 1).sum()
+    rest = max((t & ~c.found).sum(), 1)
     return {
         "sample": lib.sample_id,
         "patient": lib.patient.name,
@@ -153,23 +137,37 @@ def _audited(lib: Library, obs: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def write_profiles(
-    folder: Path, seed: int, *, populations: list[str], strength: float = 0.0
+def draw_profiles(
+    seed: int, *, populations: Iterable[str], min_cpm: float, strength: float = 0.0
 ) -> dict[str, ad.AnnData]:
-    """Write pseudobulk where the steps look for it, and return it by population."""
+    """Return pseudobulk by population, as the step leaves it: profiles of enough cells."""
     out = {}
     for name in populations:
         pdata = simulate_pseudobulk(
-            name, cells=CELLS, seed=seed, null=not strength, effect=strength, detection=DETECTION
+            name,
+            cells=CELLS,
+            seed=seed,
+            null=not strength,
+            effect=strength,
+            detection=DETECTION,
+            min_cpm=min_cpm,
         )
         product = name in {"cd4", "cd8"}
         pdata.obs[k.obs.timepoint] = k.timepoints.infusion_product if product else k.timepoints.day7
-        pdata = pdata[pdata.obs[k.obs.n_cells] >= 25].copy()
+        pdata.obs[k.obs.sex_inferred] = pdata.obs[k.obs.sex]
+        out[name] = pdata[pdata.obs[k.obs.n_cells] >= MIN_CELLS].copy()
+    return out
+
+
+def write_profiles(folder: Path, profiles: dict[str, ad.AnnData]) -> None:
+    """Write pseudobulk where the steps look for it, with the published rule's filter of genes."""
+    whole = ad.concat(profiles, join="outer", fill_value=0, index_unique=" ")
+    kept = pp.filter_genes(whole, method="cpm")
+    for name, pdata in profiles.items():
+        pdata.var[k.var.above_cpm] = kept.reindex(pdata.var_names).to_numpy(dtype=bool)
         path = folder / pseudobulk_artifact(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         pdata.write_h5ad(path)
-        out[name] = pdata
-    return out
 
 
 def stacked(profiles: dict[str, ad.AnnData]) -> ad.AnnData:
@@ -196,37 +194,92 @@ def stacked(profiles: dict[str, ad.AnnData]) -> ad.AnnData:
     return ad.AnnData(x, obs=pd.concat(tables), var=pd.DataFrame(index=genes))
 
 
-def null_tables(seed: int, folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Return every table of one null cohort, and the numbers of patients of its de contrasts."""
-    base = Context(Settings(out=folder, jobs=1, seed=seed), annotating_before=annotating_before)
+def _base(seed: int, folder: Path) -> Context:
+    settings = Settings(out=folder, jobs=1, seed=seed)
+    return Context(settings, annotating_before=annotating_before)
+
+
+def genes(seed: int, folder: Path) -> tuple[Tables, Sizes]:
+    """Return the tests of genes and gene sets of one null cohort, and the numbers of patients."""
+    base = _base(seed, folder)
     contrasts = base.manifests.contrasts
-    de = {c.id: c for c in contrasts.contrast if c.id in DE}
-    populations = list(dict.fromkeys([*(c.population for c in de.values()), *LR]))
-    profiles = write_profiles(folder, seed, populations=populations)
-    cells, calls = dealt_cells(seed)
-    given = {SAMPLES: sample_table(), CALLS: calls}
-    shares = [c.id for c in contrasts.contrast if {"composition", "cycling"} & set(c.analyses)]
+    chosen = {c.id: c for c in contrasts.contrast if c.id in DE}
+    profiles = draw_profiles(
+        seed, populations=dict.fromkeys(c.population for c in chosen.values()), min_cpm=MIN_CPM
+    )
+    write_profiles(folder, profiles)
+    given = {SAMPLES: sample_table()}
+    tables = InMemory(base, tables=given, contrasts=chosen).run([STEPS["de"]])
     quick = {"gsea": {"collections": ("study",)}}
-    run = InMemory(base, tables=given, contrasts=[*DE, *shares], cells=cells)
-    first = ("de", "composition", "cycling", "corrected")
-    tables = run.run(STEPS[name] for name in first)
     sets = InMemory(base, tables=tables, contrasts=GSEA, preset=quick)
     tables |= sets.run([STEPS["gsea"], STEPS["gene_set_scores"]])
-    tables |= _other_compositions(run, cells)
-    pairs = [c.id for c in contrasts.contrast if "ligrec" in c.analyses]
-    one_row = {"ligrec": {"min_cells": 1}}
-    talk = InMemory(base, tables=given, contrasts=pairs, preset=one_row, cells=stacked(profiles))
-    tables |= talk.run([STEPS["ligrec"]])
     ranked, sizes = [], {}
-    for name, contrast in de.items():
+    for name, contrast in chosen.items():
         rows = rows_of(profiles[contrast.population], split(contrast, contrasts, given[SAMPLES]))
         in_group = (rows.obs["group"] == GROUP).to_numpy()
         sizes[name] = int(in_group.sum()), int((~in_group).sum())
         tested = tables["tables/de_recommended.csv"]
-        genes = tested.loc[tested["contrast"] == name, "gene"].unique()
+        found = tested.loc[tested["contrast"] == name, "gene"].unique()
         if not contrast.interaction:
-            ranked.append(_rank_test(rows, genes, in_group, name=name))
+            ranked.append(_rank_test(rows, found, in_group, name=name))
     return {**tables, "rank.csv": pd.concat(ranked)}, sizes
+
+
+def programs(seed: int, folder: Path) -> tuple[Tables, Sizes]:
+    """Return the tests of gene sets where the genes of a set move together, as in patients."""
+    base = _base(seed, folder)
+    contrasts = base.manifests.contrasts
+    chosen = next(c for c in contrasts.contrast if c.id == GSEA[0])
+    profiles = draw_profiles(seed, populations=[str(chosen.population)], min_cpm=MIN_CPM)
+    sets = io.read_gene_sets(base.manifests.file("gene_sets/study.gmt"))
+    for pdata in profiles.values():
+        rng = stream(seed, "programs")
+        for genes_of in sets.values():
+            at = np.flatnonzero(pdata.var_names.isin(genes_of))
+            factor = np.exp(rng.normal(0, TOGETHER, pdata.n_obs))
+            # molecules are taken away, so that counts stay counts
+            kept = np.broadcast_to((factor / factor.max())[:, None], (pdata.n_obs, len(at)))
+            pdata.X[:, at] = rng.binomial(pdata.X[:, at], kept)
+        pdata.layers[k.layers.counts] = pdata.X.copy()
+    write_profiles(folder, profiles)
+    quick = {"gsea": {"collections": ("study",)}}
+    # by its own patients alone: one fit is enough to rank the genes
+    own = chosen.model_copy(update={"fit": None, "at": {}})
+    run = InMemory(base, tables={SAMPLES: sample_table()}, contrasts=[own], preset=quick)
+    made = run.run([STEPS["de"], STEPS["gsea"], STEPS["gene_set_scores"]])
+    names = ("gsea", "gene_set_scores")
+    return {f"programs_{name}.csv": made[f"tables/{name}.csv"] for name in names}, {}
+
+
+def pairs(seed: int, folder: Path) -> tuple[Tables, Sizes]:
+    """Return the tests of ligands and receptors of one null cohort."""
+    base = _base(seed, folder)
+    cells = stacked(draw_profiles(seed, populations=LR, min_cpm=5.0))
+    chosen = [
+        c.model_copy(update={"senders": SENDERS})
+        for c in base.manifests.contrasts.by_analysis("ligrec")
+    ]
+    run = InMemory(
+        base,
+        tables={SAMPLES: sample_table()},
+        contrasts=chosen,
+        preset={"ligrec": {"min_cells": 1}},  # a profile stands for its cells
+        cells=cells,
+    )
+    return run.run([STEPS["ligrec"]]), {}
+
+
+def shares(seed: int, folder: Path) -> tuple[Tables, Sizes]:
+    """Return the tests of compositions and cycling cells of one null cohort."""
+    base = _base(seed, folder)
+    drawn = dealt.draw(seed, cells=STUDY_CELLS, detection=DETECTION)
+    minimum = base.preset.values("composition")["min_cells"]
+    return dealt.tables(
+        drawn, contrasts=base.manifests.contrasts, samples=sample_table(), min_cells=minimum
+    ), {}
+
+
+PARTS = {"genes": genes, "programs": programs, "pairs": pairs, "shares": shares}
 
 
 def _rank_test(
@@ -238,24 +291,3 @@ def _rank_test(
     p = stats.mann_whitney(values[in_group], values[~in_group]).p_value
     fdr = stats.benjamini_hochberg(p)
     return pd.DataFrame({"contrast": name, "gene": genes, "p_value": p, "fdr": fdr})
-
-
-def _other_compositions(run: InMemory, cells: ad.AnnData) -> dict[str, pd.DataFrame]:
-    out: dict[str, list[pd.DataFrame]] = {"clr": [], "propeller": []}
-    manifest = run.manifests.contrasts
-    for contrast in manifest.by_analysis("composition"):
-        s = split(contrast, manifest, run.read_table(SAMPLES))
-        part = cells_of(cells, s, manifest.population[contrast.population])
-        for name, found in out.items():
-            for parts in contrast.parts:
-                found.append(
-                    tl.composition(
-                        part,
-                        parts=parts,
-                        contrast=(SIDE, GROUP, REFERENCE),
-                        min_cells=run.preset.values("composition")["min_cells"],
-                        name=contrast.id,
-                        test=name,
-                    )
-                )
-    return {f"{name}.csv": pd.concat(found) for name, found in out.items()}

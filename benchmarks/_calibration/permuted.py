@@ -29,7 +29,7 @@ def open_run(out: Path, *, seed: int) -> tuple[Context, dict[str, tuple[int, int
 
 
 def permutations(
-    ctx: Context, *, n_quick: int, n_slow: int, seed: int
+    ctx: Context, *, n_quick: int, n_slow: int, seed: int, only: list[str] | None = None
 ) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Yield contrast, number and sides, contrasts in turn so that a stopped run has some of all."""
     samples = ctx.read_table(SAMPLES)
@@ -38,7 +38,7 @@ def permutations(
     for contrast in manifest.contrast:
         s = split(contrast, manifest, samples)
         n = n_slow if SLOW & set(contrast.analyses) else n_quick
-        if s.reason:
+        if s.reason or (only is not None and contrast.id not in only):
             continue
         try:
             sides = permuted_sides(s, samples, n=n, random_state=seed)

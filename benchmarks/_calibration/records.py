@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cartscope import stats
+from cartscope.study._ligrec_arms import ALL, BALANCED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,53 +18,67 @@ if TYPE_CHECKING:
 
 ALPHAS = (0.05, 0.01)
 Q = 0.1
+TENTH = 0.1  # of the level: hundreds of cohorts tell a mean share to a per mille
 SURE = 0.999  # the wider bounds, outside of which a rate is no accident of some hundred looks
-NAMED, EVERY, ANY = "a named feature", "every feature", "any q < 0.1"
+NAMED, EVERY = "a named feature", "every feature"
+NAMED_Q, ANY = "a named feature, q", "any feature, q"
+HEADLINES = (NAMED, EVERY, NAMED_Q, ANY)
 HOLDS, BORDERLINE, MANY, FEW = "holds", "borderline", "too many", "too few"
-COLUMNS = ["level", "test", "contrast", "what", "alpha", "cohorts", "hits", "rate", "low", "high",
-           "expected", "verdict", "note"]  # fmt: skip
+COLUMNS = ["level", "test", "table", "engine", "contrast", "what", "alpha", "cohorts", "hits",
+           "rate", "low", "high", "expected", "verdict", "note"]  # fmt: skip
+
+
+CALLED = "CAR- shares as called, missed CAR T cells included"
+PAIR = ("ligand", "receptor", "source", "target")
 
 
 @dataclass(frozen=True)
 class Family:
-    """Where the results of one test stand."""
+    """Where the results of one test stand; ``table`` is where claims look for them."""
 
     test: str
     artifact: str
     features: tuple[str, ...]
+    table: str
+    engine: str = ""
     exact: bool = False
     where: tuple[tuple[str, str], ...] = ()
     note: str = ""
 
 
 FAMILIES = (
-    Family("DE, DESeq2", "tables/de_recommended.csv", ("gene",)),
-    Family("DE, limma-voom", "tables/de_published.csv", ("gene",)),
-    Family("DE, exact U of log2 CPM", "rank.csv", ("gene",), exact=True),
-    Family(
-        "GSEA, prerank",
-        "tables/gsea.csv",
-        ("gene_set",),
-        note="a gene-permutation p: not a patient-level test",
-    ),
-    Family("gene-set scores, exact U", "tables/gene_set_scores.csv", ("gene_set",), exact=True),
-    Family("composition, exact U", "tables/composition.csv", ("population",), exact=True,
-           note="CAR- shares as called, missed CAR T cells included"),
-    Family("composition, clr", "clr.csv", ("population",), exact=True,
-           note="CAR- shares as called, missed CAR T cells included"),
-    Family("composition, propeller", "propeller.csv", ("population",),
-           note="CAR- shares as called, missed CAR T cells included"),
+    Family("DE, DESeq2", "tables/de_recommended.csv", ("gene",), "de", "deseq2"),
+    Family("DE, limma-voom", "tables/de_published.csv", ("gene",), "de", "limma_voom"),
+    Family("DE, exact U of log2 CPM", "rank.csv", ("gene",), "de", "exact U", exact=True),
+    Family("GSEA, prerank", "tables/gsea.csv", ("gene_set",), "gsea",
+           note="a gene-permutation p: not a patient-level test"),
+    Family("gene-set scores, exact U", "tables/gene_set_scores.csv", ("gene_set",),
+           "gene_set_scores", exact=True),
+    Family("GSEA, prerank, genes of a set move together", "programs_gsea.csv", ("gene_set",),
+           "gsea", note="a gene-permutation p: not a patient-level test"),
+    Family("gene-set scores, exact U, genes of a set move together",
+           "programs_gene_set_scores.csv", ("gene_set",), "gene_set_scores", exact=True),
+    Family("composition, exact U", "tables/composition.csv", ("population",), "composition",
+           exact=True, note=CALLED),
+    Family("composition, clr", "clr.csv", ("population",), "composition", "clr", exact=True,
+           note=CALLED),
+    Family("composition, propeller", "propeller.csv", ("population",), "composition", "propeller",
+           note=CALLED),
     Family("composition, corrected for missed CAR T", "tables/corrected.csv", ("population",),
-           exact=True, where=(("analysis", "composition"),)),
-    Family("cycling, exact U", "tables/cycling.csv", ("population",), exact=True,
-           note="CAR- shares as called, missed CAR T cells included"),
+           "corrected", exact=True, where=(("analysis", "composition"),)),
+    Family("cycling, exact U", "tables/cycling.csv", ("population",), "cycling", exact=True,
+           note=CALLED),
     Family("cycling, corrected for missed CAR T", "tables/corrected.csv", ("population",),
-           exact=True, where=(("analysis", "cycling"),)),
-    Family("ligand-receptor, named pairs", "tables/ligrec.csv",
-           ("ligand", "receptor", "source", "target"), exact=True, where=(("family", "primary"),)),
-    Family("ligand-receptor, all pairs", "tables/ligrec.csv",
-           ("ligand", "receptor", "source", "target"), exact=True,
-           where=(("family", "exploratory"),)),
+           "corrected", exact=True, where=(("analysis", "cycling"),)),
+    Family("ligand-receptor, named pairs", "tables/ligrec.csv", PAIR, "ligrec", exact=True,
+           where=(("family", "primary"),)),
+    Family("ligand-receptor, all pairs", "tables/ligrec.csv", PAIR, "ligrec", "all pairs",
+           exact=True, where=(("family", "exploratory"),)),
+    Family("ligand-receptor, difference of the arms", "tables/ligrec_interaction.csv", PAIR,
+           "ligrec_interaction", where=(("patients", ALL),)),
+    Family("ligand-receptor, difference of the arms, strata with both groups",
+           "tables/ligrec_interaction.csv", PAIR, "ligrec_interaction", "balanced",
+           where=(("patients", BALANCED),)),
 )  # fmt: skip
 
 
@@ -97,16 +112,13 @@ def record(
         for column, value in family.where:
             table = table[table[column] == value]
         table = table[table["p_value"].notna()]
-        stem = family.artifact.rsplit("/")[-1].removesuffix(".csv")
-        wanted = named.get(
-            {"de_recommended": "de", "de_published": "de", "rank": "de", "clr": "composition",
-             "propeller": "composition"}.get(stem, stem), {}
-        )  # fmt: skip
+        wanted = named.get(family.table, {})
         for contrast, rows in table.groupby("contrast", sort=False):
             keys = rows[family.features[0]].astype(str)
             for feature in family.features[1:]:
                 keys = keys + " " + rows[feature].astype(str)
             p = dict(zip(keys, rows["p_value"].astype(float), strict=True))
+            q = dict(zip(keys, rows["fdr"].astype(float), strict=True))
             if "n_group" in rows:
                 n = sorted(zip(rows["n_group"], rows["n_reference"], strict=True))
                 n = n[len(n) // 2]
@@ -126,6 +138,7 @@ def record(
                     "below": [int((values < a).sum()) for a in ALPHAS],
                     "any_q": bool((rows["fdr"] < Q).any()),
                     "named": {f: p[f] for f in chosen},
+                    "named_q": {f: q[f] for f in chosen},
                 }
             )
     return out
@@ -144,18 +157,19 @@ def summarize(records: Mapping[str, Sequence[Mapping[str, Any]]], *, level: str)
     """
     rows: list[dict[str, Any]] = []
     flat = [{**r, "cohort": i} for i, name in enumerate(sorted(records)) for r in records[name]]
-    notes = {f.test: (f.note, f.exact) for f in FAMILIES}
+    families = {f.test: f for f in FAMILIES}
     order = {f.test: i for i, f in enumerate(FAMILIES)}
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in flat:
         groups.setdefault((one["test"], one["contrast"]), []).append(one)
     for (test, contrast), found in sorted(groups.items(), key=lambda g: (order[g[0][0]], g[0][1])):
-        note, exact = notes[test]
-        base = {"level": level, "test": test, "contrast": contrast, "note": note}
+        family = families[test]
+        base = {"level": level, "test": test, "table": family.table, "engine": family.engine}
+        base |= {"contrast": contrast, "note": family.note}
         for i, alpha in enumerate(ALPHAS):
             level_of = [
                 stats.attainable_level(r["n_group"], r["n_reference"], alpha=alpha)
-                if exact and min(r["n_group"], r["n_reference"]) > 0
+                if family.exact and min(r["n_group"], r["n_reference"]) > 0
                 else alpha
                 for r in found
             ]
@@ -171,9 +185,13 @@ def summarize(records: Mapping[str, Sequence[Mapping[str, Any]]], *, level: str)
                     rows.append(
                         {**base, "what": feature, "alpha": alpha} | _binomial(hits, expected)
                     )
-            rates = np.array([r["below"][i] / r["n"] for r in found if r["n"]])
-            if len(rates) > 1:
-                rows.append({**base, "what": EVERY, "alpha": alpha} | _mean(rates, expected))
+            counts = np.array([(r["below"][i], r["n"]) for r in found if r["n"]])
+            if len(counts) > 1 and counts[:, 1].max() > 1:
+                rows.append({**base, "what": EVERY, "alpha": alpha} | _mean(counts, expected))
+        turns = [_in_turn({**r, "named": r["named_q"]}, features) for r in found]
+        hits = [q < Q for q in turns if q is not None]
+        if hits:
+            rows.append({**base, "what": NAMED_Q, "alpha": Q} | _binomial(hits, Q, at_most=True))
         called = [r["any_q"] for r in found]
         rows.append({**base, "what": ANY, "alpha": Q} | _binomial(called, Q, at_most=True))
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -203,9 +221,12 @@ def _binomial(hits: Sequence[bool], expected: float, *, at_most: bool = False) -
     }
 
 
-def _mean(rates: np.ndarray, expected: float) -> dict[str, Any]:
-    # the features of a cohort are not independent, its rate is one value
-    error = rates.std(ddof=1) / np.sqrt(len(rates))
+def _mean(counts: np.ndarray, expected: float) -> dict[str, Any]:
+    rates = counts[:, 0] / counts[:, 1]
+    # the features of a cohort are not independent, its rate is one value; but few cohorts that
+    # agree by chance don't know it better than independent features would
+    least = np.sqrt(expected * (1 - expected) / counts[:, 1].sum())
+    error = max(rates.std(ddof=1) / np.sqrt(len(rates)), least)
     rate = rates.mean()
     narrow, wide = ((rate - z * error, rate + z * error) for z in (1.96, 3.291))
     return {
@@ -215,30 +236,51 @@ def _mean(rates: np.ndarray, expected: float) -> dict[str, Any]:
         "low": max(narrow[0], 0.0),
         "high": narrow[1],
         "expected": expected,
-        "verdict": verdict(narrow, wide, expected=expected),
+        "verdict": verdict(narrow, wide, expected=expected, margin=TENTH * expected),
     }
 
 
 def verdict(
-    narrow: Sequence[float], wide: Sequence[float], *, expected: float, at_most: bool = False
+    narrow: Sequence[float],
+    wide: Sequence[float],
+    *,
+    expected: float,
+    at_most: bool = False,
+    margin: float = 0.0,
 ) -> str:
-    """Return what bounds (95% and 99.9%) say of a test that should reject ``expected`` often."""
+    """Return what bounds (95% and 99.9%) say of a test that should reject ``expected`` often.
+
+    Parameters
+    ----------
+    narrow
+        95% bounds.
+    wide
+        99.9% bounds.
+    expected
+        The level.
+    at_most
+        Whether less is as good.
+    margin
+        How far off is still no matter, though bounds may tell it.
+    """
     slack = 1e-12
-    if wide[0] > expected + slack:
+    if wide[0] > expected + margin + slack:
         return MANY
     if narrow[0] > expected + slack:
         return BORDERLINE
-    if not at_most and wide[1] < expected - slack:
+    if not at_most and wide[1] < expected - margin - slack:
         return FEW
     return HOLDS
 
 
 def show(table: pd.DataFrame) -> str:
     """Return the table as text, the rows of single features left to the file."""
-    shown = table[table["what"].isin([NAMED, EVERY, ANY])].copy()
+    shown = table[table["what"].isin(HEADLINES)].copy()
     for column in ("rate", "low", "high", "expected"):
         shown[column] = shown[column].map("{:.4f}".format)
-    parts = []
-    for level, rows in shown.groupby("level", sort=False):
-        parts.append(f"{level}\n{rows.drop(columns='level').to_string(index=False)}")
+    shown = shown.drop(columns=["table", "engine"])
+    parts = [
+        f"{level}\n{rows.drop(columns='level').to_string(index=False)}"
+        for level, rows in shown.groupby("level", sort=False)
+    ]
     return "\n\n".join(parts)

@@ -2,6 +2,12 @@
 
 from ._annotation import Annotation, read_annotation
 from ._base import Model, load_toml, manifest_dir
+from ._calibration import (
+    Calibration,
+    CalibrationLevel,
+    CalibrationRow,
+    read_calibration,
+)
 from ._claims import Claim, Evidence, read_claims
 from ._cohort import Cohort, read_cohort_manifest
 from ._contrasts import (
@@ -27,6 +33,9 @@ from ._supplement import Supplement, SupplementTable, read_supplement
 
 __all__ = [
     "Annotation",
+    "Calibration",
+    "CalibrationLevel",
+    "CalibrationRow",
     "Claim",
     "Cohort",
     "Condition",
@@ -50,6 +59,7 @@ __all__ = [
     "load_toml",
     "manifest_dir",
     "read_annotation",
+    "read_calibration",
     "read_claims",
     "read_cohort_manifest",
     "read_contrasts",

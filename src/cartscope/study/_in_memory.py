@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from cartscope.manifest import Contrasts, Preset
+    from cartscope.manifest import Contrast, Contrasts, Preset
     from cartscope.study._model import Step
 
 
@@ -31,7 +31,7 @@ class InMemory(Context):
     tables
         Artifact -> table read in place of the run's own.
     contrasts
-        Ids of the contrasts there are; all of the manifest's if None.
+        The contrasts there are, by id or changed ones; all of the manifest's if None.
     preset
         Section -> key -> value, in place of the preset's.
     cells
@@ -43,7 +43,7 @@ class InMemory(Context):
         base: Context,
         *,
         tables: Mapping[str, pd.DataFrame] | None = None,
-        contrasts: Iterable[str] | None = None,
+        contrasts: Iterable[str | Contrast] | None = None,
         preset: Mapping[str, Mapping[str, object]] | None = None,
         cells: AnnData | None = None,
     ) -> None:
@@ -121,7 +121,7 @@ class _Changed(Manifests):
     def __init__(
         self,
         base: Manifests,
-        contrasts: tuple[str, ...] | None,
+        contrasts: tuple[str | Contrast, ...] | None,
         preset: Mapping[str, Mapping[str, object]],
     ) -> None:
         super().__init__(base.folder)
@@ -149,11 +149,12 @@ class _Changed(Manifests):
         return found.model_copy(update=sections)
 
 
-def _only(contrasts: Contrasts, ids: tuple[str, ...] | None) -> Contrasts:
-    if ids is None:
+def _only(contrasts: Contrasts, wanted: tuple[str | Contrast, ...] | None) -> Contrasts:
+    if wanted is None:
         return contrasts
     known = {c.id: c for c in contrasts.contrast}
-    if unknown := [i for i in ids if i not in known]:
+    if unknown := [c for c in wanted if isinstance(c, str) and c not in known]:
         msg = f"no such contrasts: {unknown}; contrasts.toml has {list(known)}."
         raise InputError(msg)
-    return contrasts.model_copy(update={"contrast": tuple(known[i] for i in ids)})
+    chosen = tuple(known[c] if isinstance(c, str) else c for c in wanted)
+    return contrasts.model_copy(update={"contrast": chosen})

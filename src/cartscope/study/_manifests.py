@@ -50,7 +50,8 @@ class Manifests:
         for name in ("published", "recommended"):
             self.preset(name)
         _ = self.cohort, self.annotation, self.contrasts, self.claims, self.rules
-        _ = self.gene_set_notes, self.series, self.ligand_receptor, self.supplement
+        _ = self.gene_set_notes, self.series, self.calibration
+        _ = self.ligand_receptor, self.supplement
 
     def bytes_of(self, names: Iterable[str]) -> dict[str, bytes]:
         """Return the bytes of manifests, folders included, by name.
@@ -93,6 +94,11 @@ class Manifests:
     def claims(self) -> tuple[m.Claim, ...]:
         """``claims.toml``."""
         return m.read_claims(self.file("claims.toml"))
+
+    @cached_property
+    def calibration(self) -> m.Calibration:
+        """``calibration.toml`` and ``calibration.csv``."""
+        return m.read_calibration(self.file("calibration.toml"), self.file("calibration.csv"))
 
     @cached_property
     def ligand_receptor(self) -> m.LigandReceptorManifest:

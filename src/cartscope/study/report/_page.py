@@ -10,7 +10,7 @@ from cartscope import __version__
 from cartscope.study._figures import figure_files
 from cartscope.study._registry import all_figures
 from cartscope.study._simulated import is_simulated
-from cartscope.study.report import _cohort, _methods, _models, _supplement
+from cartscope.study.report import _calibration, _cohort, _methods, _models, _supplement
 from cartscope.study.report import _sections as sections
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def _content(ctx: Context) -> dict[str, Any]:
         "claims": sections.claims_table(ctx),
         "methods": _methods.methods_text(ctx),
         "citations": _methods.CITATIONS,
+        "calibration": _calibration.calibration_table(ctx),
+        "calibrated": _calibration.calibration_summary(ctx),
         "parameters": sections.parameter_table(ctx),
         "provenance": sections.provenance_tables(ctx),
         "caveats": cohort.caveats,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cartscope._schema import CLAIMS, CLAIMS_DETAIL
 from cartscope.study._blanks import blanks, detectable
+from cartscope.study._calibration import off_caveats
 from cartscope.study._calls import decide
 from cartscope.study._influence import add_influence
 from cartscope.study._model import Judgement, Step
@@ -73,7 +74,7 @@ def _ledger(ctx: Context) -> tuple[list[dict[str, Any]], list[pd.DataFrame]]:
         given |= add_permutations(ctx, claim, detail)
         given |= _presets(ctx, claim, detail, truth=truth)
         caveats = [ctx.manifests.cohort.caveats["simulated"]] if simulated else []
-        caveats += [claim.caveat, claim.note]
+        caveats += [claim.caveat, claim.note, *off_caveats(ctx, claim)]
         rows.append(_row(ctx, claim, detail, found=found, given=given, caveats=caveats))
         details.append(detail.drop(columns=list(_INNER)))
     return rows, details
@@ -225,9 +226,15 @@ STEP = Step(
         "work/source.json",
     ),
     makes=("claims.csv", "claims_detail.csv"),
-    params=("composition",),
+    params=("composition", "de"),
     settings=("deep", "preset"),
-    manifests=("claims.toml", "cohort.toml", "contrasts.toml"),
+    manifests=(
+        "claims.toml",
+        "cohort.toml",
+        "contrasts.toml",
+        "calibration.toml",
+        "calibration.csv",
+    ),
     seeded=True,
     run=run,
 )

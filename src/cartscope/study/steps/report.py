@@ -39,6 +39,14 @@ STEP = Step(
     makes=("report.html",),
     params=("qc",),
     settings=("preset",),
-    manifests=("claims.toml", "cohort.toml", "contrasts.toml", "params", "supplement.toml"),
+    manifests=(
+        "claims.toml",
+        "cohort.toml",
+        "contrasts.toml",
+        "params",
+        "supplement.toml",
+        "calibration.toml",
+        "calibration.csv",
+    ),
     run=run,
 )
