@@ -106,6 +106,8 @@ def test_few_cells_and_errors(rng):
         correct_missed(negative, positive, {**missed, "p3": 1.0})
     with pytest.raises(InputError, match=r"negative holds cells of CAR status \['positive'\]"):
         correct_missed(positive, positive, missed)
+    with pytest.raises(InputError, match="'p0' has two rows of 'CD8'"):
+        correct_missed(negative, pd.concat([positive, positive]), missed)
     with pytest.raises(InputError, match="a level of contrast is '3'"):
         compare_fractions(negative, LEVELS, contrast=(3, 1))
     with pytest.raises(InputError, match="contrast compares a level with itself, '1'"):

@@ -65,7 +65,8 @@ def correct_missed(
     Raises
     ------
     InputError
-        If a share lies outside its range, or ``negative`` is not about CAR- cells.
+        If a share lies outside its range, ``negative`` is not about CAR- cells, or a patient has
+        two rows of one population.
 
     Examples
     --------
@@ -85,6 +86,7 @@ def correct_missed(
         if found:
             msg = f"{name} holds cells of CAR status {found}; give the shares among CAR {wanted}."
             raise InputError(msg)
+        _one_row_each(table, KEY)
     share = pd.Series(missed_share, dtype=float)
     share.index = share.index.map(str)
     bad = share[(share < 0) | (share >= 1)]
@@ -106,6 +108,14 @@ def correct_missed(
     return out if weighted is None else _by_detection(out, weighted)
 
 
+def _one_row_each(table: pd.DataFrame, key: list[str]) -> None:
+    twice = table[table.duplicated(key)]
+    if len(twice):
+        patient, population = twice.iloc[0][KEY]
+        msg = f"{patient!r} has two rows of {population!r}; a patient is one value."
+        raise InputError(msg)
+
+
 def _as_found(negative: pd.DataFrame, positive: pd.DataFrame, m: np.ndarray) -> np.ndarray:
     """Return the shares among the CAR+ cells of the same patients."""
     other = positive.set_index(KEY)["fraction"]
@@ -118,8 +128,11 @@ def _as_found(negative: pd.DataFrame, positive: pd.DataFrame, m: np.ndarray) -> 
 
 def _by_detection(out: pd.DataFrame, weighted: pd.DataFrame) -> pd.DataFrame:
     """Put the shares in that were corrected cell by cell."""
-    weighted = INNATE_FRACTIONS.check(weighted).set_index(KEY)
-    theirs = weighted.reindex(pd.MultiIndex.from_frame(out[KEY])).set_index(out.index)
+    weighted = INNATE_FRACTIONS.check(weighted)
+    _one_row_each(weighted, KEY)
+    theirs = (
+        weighted.set_index(KEY).reindex(pd.MultiIndex.from_frame(out[KEY])).set_index(out.index)
+    )
     good = theirs["fraction"].notna()
     for column in ("fraction", "se", "missed_share", "missed_low", "missed_high", "clipped"):
         out.loc[good, column] = theirs.loc[good, column].astype(out[column].dtype)
@@ -184,11 +197,7 @@ def compare_fractions(
     patients = sorted(p for p, text in texts.items() if text in {group, reference})
     in_group = np.array([texts[p] == group for p in patients])
     chosen = fractions[fractions["sample_or_patient"].isin(patients)]
-    twice = chosen[chosen.duplicated([*KEY, "car_status"])]
-    if len(twice):
-        patient, population = twice.iloc[0][KEY]
-        msg = f"{patient!r} has two rows of {population!r}; a patient is one value."
-        raise InputError(msg)
+    _one_row_each(chosen, [*KEY, "car_status"])
     kinds = (
         fractions[["population", "car_status"]]
         .drop_duplicates()
