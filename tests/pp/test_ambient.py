@@ -60,9 +60,15 @@ def test_many_genes_that_bound_alike_are_not_judged_by_the_lowest(depth, n):
     mean = (1 - share) * own + share * soup * own.sum(axis=1, keepdims=True)
     owners = {i: [i // of_each] for i in range(3 * of_each)}
     told = np.array([ambient_share(rng.poisson(mean), owners)[:2] for _ in range(200)])
-    assert told[:, 0].mean() == pytest.approx(share, rel=0.03)
+    assert told[:, 0].mean() == pytest.approx(share, rel=0.08)
     assert (told[:, 1] > share).mean() > 0.93
-    assert (told[:, 0] <= told[:, 1]).all()
+    assert (told[:, 0] < told[:, 1]).all()
+
+
+def test_genes_that_others_express_as_much_bound_nothing():
+    sums = np.array([[6000.0, 0.0, 4000.0], [5900.0, 0.0, 100.0]])
+    share, high, n, _ = ambient_share(sums, {0: [0]})
+    assert (share, high, n) == (1.0, 1.0, 1)
 
 
 def test_cells_with_a_car_umi_from_ambient_rna_alone():

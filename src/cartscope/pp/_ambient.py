@@ -33,8 +33,7 @@ def ambient_share(
     What a gene shows in cells of another type is ambient or expressed after all, so every such
     pair bounds the share from above. The lowest of their upper limits, each widened for the number
     of pairs, is a bound whichever pair it is. The share is that of all pairs together that do not
-    lie above it, nor above what they make together: the lowest pair alone would be the one with the
-    fewest counts by chance.
+    lie above it: the lowest pair alone would be the one with the fewest counts by chance.
 
     Parameters
     ----------
@@ -64,24 +63,15 @@ def ambient_share(
     if not seen:
         return float("nan"), float("nan"), 0, profile
     counts, of = np.asarray(seen, dtype=float), np.asarray(expected)
-    bound = min(float((_upper(counts, 0.025 / counts.size) / of).min()), 1.0)
-    low, share = _lower(counts) / of, bound
-    alike = low <= share
-    while (together := counts[alike].sum() / of[alike].sum()) < share:
-        share = float(together)
-        alike = low <= share
-    high = min(float(_upper(counts[alike].sum()) / of[alike].sum()), bound)
-    return min(share, high), high, len(genes), profile
+    bound = float((_upper(counts, 0.025 / counts.size) / of).min())
+    alike = counts / of <= bound
+    share = float(counts[alike].sum() / of[alike].sum())
+    return min(share, 1.0), min(bound, 1.0), len(genes), profile
 
 
 def _upper(counts: np.ndarray, beyond: float = 0.025) -> np.ndarray:
     """Return the upper limit of the exact interval of Poisson means, 95% unless told."""
     return chdtri(2 * (counts + 1), beyond) / 2
-
-
-def _lower(counts: np.ndarray) -> np.ndarray:
-    """Return the lower limit of the exact 99% interval of Poisson means."""
-    return np.where(counts > 0, chdtri(np.maximum(2 * counts, 1), 0.995) / 2, 0.0)
 
 
 def ambient(
