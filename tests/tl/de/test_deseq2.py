@@ -34,22 +34,22 @@ def test_agrees_with_r(name, cases, fits, answers):
         table = fit.test(contrast).set_index("gene")
         here, there = table[settled], r[settled]
         np.testing.assert_allclose(here["base_mean"], there["base_mean"], rtol=1e-6)
-        # dispersions are at their maximum here, R stops a little before it: by far the most genes
-        # are within 1% (seen: 0.7%), and the effect hardly depends on it (seen: 0.005)
-        nearly_all((here["se"] / there[f"{prefix}_se"] - 1).abs(), 0.01)
-        np.testing.assert_allclose(here["log2_fc"], there[f"{prefix}_lfc"], rtol=1e-3, atol=0.01)
-        # statistics within 0.02 (seen: 0.016), the last one of 900 within 0.3 (seen: 0.23)
-        nearly_all((here["stat"] - there[f"{prefix}_stat"]).abs(), 0.02)
-        np.testing.assert_allclose(here["stat"], there[f"{prefix}_stat"], atol=0.3)
-        # orders of magnitude of p: 0.1 (seen: 0.06), none above 0.3 (seen: 0.25)
+        # the search for a dispersion ends where R's does (seen: 0.08% and 0.32%)
+        nearly_all((here["se"] / there[f"{prefix}_se"] - 1).abs(), 1e-3)
+        np.testing.assert_allclose(here["se"], there[f"{prefix}_se"], rtol=5e-3)
+        np.testing.assert_allclose(here["log2_fc"], there[f"{prefix}_lfc"], rtol=1e-3, atol=1e-3)
+        # statistics within 0.002, the last one of 900 within 0.02 (seen: 0.0017 and 0.0095)
+        nearly_all((here["stat"] - there[f"{prefix}_stat"]).abs(), 2e-3)
+        np.testing.assert_allclose(here["stat"], there[f"{prefix}_stat"], atol=0.02)
+        # orders of magnitude of p: 0.02 (seen: 0.017), none above 0.05 (seen: 0.039)
         for ours, theirs in (("p_value", "_p"), ("fdr", "_padj")):
             apart = np.log10(here[ours] / there[prefix + theirs]).abs()
-            nearly_all(apart, 0.1)
-            assert apart.max() < 0.3
+            nearly_all(apart, 0.02)
+            assert apart.max() < 0.05
         # genes set aside by Cook's distance are the same ones; independent filtering may cut one
-        # step of its grid higher or lower (seen: 31 genes of 900)
+        # step of its grid higher or lower (seen: 17 genes of 900)
         assert (table["p_value"].isna() == r[f"{prefix}_p"].isna()).all()
-        assert (table["fdr"].isna() == r[f"{prefix}_padj"].isna()).mean() > 0.96
+        assert (table["fdr"].isna() == r[f"{prefix}_padj"].isna()).mean() > 0.98
         assert jaccard(table["fdr"], r[f"{prefix}_padj"]) == 1
 
 
@@ -60,14 +60,12 @@ def test_dispersions_agree_with_r_gene_by_gene(name, fits, answers):
     # below 1e-6 a gene is at the floor and has no say in the trend, whatever its dispersion is
     here, there = (np.maximum(v, 1e-6)[known] for v in (state.genewise, r["genewise"].to_numpy()))
     apart = np.abs(np.log(here / there))
-    assert np.median(apart) < 1e-4  # seen: 8e-5
-    assert (apart > 0.02).mean() < 0.04  # seen: 0.031, of five samples
-    assert (apart > 0.2).mean() < 0.01  # seen: 0.006
-    # the trend passes what differs on to all genes (seen: 1.8% with five samples, else 0.3%)
-    np.testing.assert_allclose(state.fitted[known], r["fitted"][known], rtol=0.02)
+    assert np.median(apart) < 1e-4  # seen: 9e-5
+    assert (apart > 0.01).mean() < 0.003  # seen: two genes of 900
+    np.testing.assert_allclose(state.fitted[known], r["fitted"][known], rtol=1e-3)  # seen: 2e-4
     apart = np.abs(np.log(state.dispersions / r["dispersion"].to_numpy()))[known]
-    nearly_all(apart, 0.02)  # seen: 1.6%
-    assert (apart > 0.05).sum() <= 1  # one gene falls on the other side of the outlier rule
+    nearly_all(apart, 0.003)  # seen: 0.2%
+    assert np.nanmax(apart) < 0.05
 
 
 def test_age_need_not_be_scaled_by_hand(simulated, cases, answers):
