@@ -136,12 +136,19 @@ def record(
                     "n_reference": int(n[1]),
                     "n": len(values),
                     "below": [int((values < a).sum()) for a in ALPHAS],
-                    "any_q": bool((rows["fdr"] < Q).any()),
+                    "any_q": bool((_one_family(rows)["fdr"] < Q).any()),
                     "named": {f: p[f] for f in chosen},
                     "named_q": {f: q[f] for f in chosen},
                 }
             )
     return out
+
+
+def _one_family(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest family: subsets and lineages of one contrast are corrected apart."""
+    if "family_size" not in rows:
+        return rows
+    return rows[rows["family_size"] == rows["family_size"].max()]
 
 
 def summarize(records: Mapping[str, Sequence[Mapping[str, Any]]], *, level: str) -> pd.DataFrame:

@@ -137,6 +137,18 @@ def test_records_tell_tests_and_families_apart():
     assert by_test["cycling, corrected for missed CAR T"]["named"] == {"Treg": 0.6}
 
 
+def test_any_call_is_of_one_family():
+    row = {"contrast": "k", "n_group": 4, "n_reference": 6}
+    table = pd.DataFrame(
+        [
+            {**row, "population": "CD8", "p_value": 0.01, "fdr": 0.02, "family_size": 2},
+            {**row, "population": "Treg", "p_value": 0.3, "fdr": 0.9, "family_size": 10},
+        ]
+    )
+    (found,) = records.record({"tables/composition.csv": table}, named={}, sizes={})
+    assert (found["any_q"], found["named_q"]["CD8"]) == (False, 0.02)
+
+
 def test_what_claims_name_is_spelt_as_in_the_records():
     named = records.named_features(read_claims(manifest_dir() / "claims.toml"))
     assert {"CXCL10", "RETN"} <= set(named["de"]["mono_crs_anakinra"])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cartscope.study._context import Context
 
 TOO_MANY = "too many"
+ANY, NAMED = "any feature, q", "a named feature, q"
 
 
 def measured(ctx: Context, table: str, contrast: str) -> tuple[CalibrationRow, ...]:
@@ -41,8 +42,24 @@ def off_caveats(ctx: Context, claim: Claim) -> list[str]:
         The claim.
     """
     wanted = dict.fromkeys((e.table, c) for e in claim.evidence for c in e.contrasts)
-    rows = [worst(measured(ctx, table, contrast)) for table, contrast in wanted]
-    return [sentence(ctx.manifests.calibration, row) for row in rows if row is not None]
+    out = []
+    for table, contrast in wanted:
+        rows = measured(ctx, table, contrast)
+        row = worst(rows)
+        if row is not None:
+            out.append(sentence(ctx.manifests.calibration, row) + _named(rows, row))
+    return out
+
+
+def _named(rows: Sequence[CalibrationRow], row: CalibrationRow) -> str:
+    """Say how often a feature named before is called, where it is any feature that is off."""
+    if row.what != ANY:
+        return ""
+    same = [r for r in rows if (r.what, r.level, r.test) == (NAMED, row.level, row.test)]
+    return "".join(
+        f"; a feature named before in {r.hits} (95% {_percent(r.low)} to {_percent(r.high)})"
+        for r in same
+    )
 
 
 def worst(rows: Sequence[CalibrationRow]) -> CalibrationRow | None:
