@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t as student
 
 from cartscope import stats
 from cartscope.study._ligrec_arms import ALL, BALANCED
@@ -235,13 +236,14 @@ def _mean(counts: np.ndarray, expected: float) -> dict[str, Any]:
     least = np.sqrt(expected * (1 - expected) / counts[:, 1].sum())
     error = max(rates.std(ddof=1) / np.sqrt(len(rates)), least)
     rate = rates.mean()
-    narrow, wide = ((rate - z * error, rate + z * error) for z in (1.96, 3.291))
+    reach = [student.ppf((1 + c) / 2, len(rates) - 1) * error for c in (0.95, SURE)]
+    narrow, wide = ((rate - r, rate + r) for r in reach)
     return {
         "cohorts": len(rates),
         "hits": 0,
         "rate": rate,
         "low": max(narrow[0], 0.0),
-        "high": narrow[1],
+        "high": min(narrow[1], 1.0),
         "expected": expected,
         "verdict": verdict(narrow, wide, expected=expected, margin=TENTH * expected),
     }
