@@ -41,14 +41,14 @@ from cartscope import stats
 from cartscope._schema import CLAIMS_DETAIL
 from cartscope.simulate._effects import RULES
 from cartscope.study import Settings, all_evidence, all_judges
-from cartscope.study._calls import decide
 from cartscope.study._context import Context
-from cartscope.study._fits import plan_models
-from cartscope.study._in_memory import InMemory
-from cartscope.study._patient_values import pair_families, share_families
-from cartscope.study._permuted import STEPS
-from cartscope.study._planted import against_truth, planted_effect
 from cartscope.study._registry import annotating_before
+from cartscope.study.comparisons._fits import plan_models
+from cartscope.study.judges._calls import decide
+from cartscope.study.judges._planted import against_truth, planted_effect
+from cartscope.study.redo._in_memory import InMemory
+from cartscope.study.redo._patient_values import pair_families, share_families
+from cartscope.study.redo._permuted import STEPS
 from cartscope.study.steps import contrasts as contrasts_step
 from cartscope.study.steps.de import kept_genes, test_model
 

@@ -21,10 +21,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from cartscope import io, tl
 from cartscope.study import Settings
 from cartscope.study._context import Context
-from cartscope.study._groups import split
-from cartscope.study._in_memory import InMemory
-from cartscope.study._permuted import STEPS
 from cartscope.study._registry import annotating_before
+from cartscope.study.comparisons._groups import split
+from cartscope.study.redo._in_memory import InMemory
+from cartscope.study.redo._permuted import STEPS
 from cartscope.study.steps.ligrec import _cells as cells_of
 
 

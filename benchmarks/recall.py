@@ -42,10 +42,10 @@ from cartscope.simulate._design import libraries
 from cartscope.simulate._effect_tables import effects_table
 from cartscope.study import Settings
 from cartscope.study._context import Context
-from cartscope.study._in_memory import InMemory
-from cartscope.study._permuted import STEPS
-from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study._registry import annotating_before
+from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.redo._in_memory import InMemory
+from cartscope.study.redo._permuted import STEPS
 
 ALPHA = 0.1
 PAIRS = ("ligrec_crs_anakinra", "ligrec_nt_anakinra")

@@ -19,12 +19,12 @@ from cartscope.simulate._design import Library, libraries
 from cartscope.simulate._sizes import library_sizes
 from cartscope.study import Settings
 from cartscope.study._context import Context
-from cartscope.study._groups import GROUP, split
-from cartscope.study._in_memory import InMemory
-from cartscope.study._permuted import STEPS
-from cartscope.study._profiles import rows_of
-from cartscope.study._pseudobulk import pseudobulk_artifact
 from cartscope.study._registry import annotating_before
+from cartscope.study.comparisons._groups import GROUP, split
+from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.redo._in_memory import InMemory
+from cartscope.study.redo._permuted import STEPS
+from cartscope.study.steps._profiles import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

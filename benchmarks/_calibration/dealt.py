@@ -15,7 +15,7 @@ from _calibration.draws import called_cells
 from cartscope import _keys as k
 from cartscope.simulate._design import libraries
 from cartscope.simulate._sizes import library_sizes
-from cartscope.study._groups import GROUP, REFERENCE, Split, split
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, Split, split
 from cartscope.tl._composition_tests import COMPOSITION_TESTS
 from cartscope.tl._innate_fractions import innate_share
 from cartscope.tl._patient_test import adjust, rank_columns

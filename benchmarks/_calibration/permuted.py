@@ -8,9 +8,9 @@ from _calibration.whole import group_sizes
 from cartscope._errors import InputError
 from cartscope.study import Settings
 from cartscope.study._context import Context
-from cartscope.study._groups import split
-from cartscope.study._permuted import SAMPLES, permuted_sides, rerun
 from cartscope.study._registry import annotating_before
+from cartscope.study.comparisons._groups import split
+from cartscope.study.redo._permuted import SAMPLES, permuted_sides, rerun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

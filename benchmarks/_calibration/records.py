@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from cartscope import stats
-from cartscope.study._ligrec_arms import ALL, BALANCED
+from cartscope.study.comparisons._ligrec_arms import ALL, BALANCED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,12 +10,12 @@ import anndata as ad
 from cartscope import simulate
 from cartscope.study import Settings, all_steps, reproduce
 from cartscope.study._context import Context
-from cartscope.study._groups import GROUP, REFERENCE, split
-from cartscope.study._in_memory import InMemory
-from cartscope.study._permuted import SAMPLES, STEPS
-from cartscope.study._profiles import rows_of
-from cartscope.study._pseudobulk import populations_for_de, pseudobulk_artifact
 from cartscope.study._registry import annotating_before
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.comparisons._pseudobulk import populations_for_de, pseudobulk_artifact
+from cartscope.study.redo._in_memory import InMemory
+from cartscope.study.redo._permuted import SAMPLES, STEPS
+from cartscope.study.steps._profiles import rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import pytest
 
 from cartscope import stats
 from cartscope.manifest import manifest_dir, read_claims
-from cartscope.study._in_memory import InMemory
-from cartscope.study._permuted import STEPS
+from cartscope.study.redo._in_memory import InMemory
+from cartscope.study.redo._permuted import STEPS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 

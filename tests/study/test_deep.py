@@ -13,11 +13,12 @@ import pytest
 from cartscope import stats
 from cartscope._schema import CLAIMS_DETAIL
 from cartscope.manifest import Claim
-from cartscope.study import _label_tests, all_steps, reproduce
-from cartscope.study._label_statistics import log_cpm, mean_differences, shrunken_t
-from cartscope.study._label_tests import permute_families
-from cartscope.study._patient_values import share_families
-from cartscope.study._permutation_columns import NOT_DEEP, add_permutations
+from cartscope.study import all_steps, reproduce
+from cartscope.study.ledger._permutation_columns import NOT_DEEP, add_permutations
+from cartscope.study.redo import _label_tests
+from cartscope.study.redo._label_statistics import log_cpm, mean_differences, shrunken_t
+from cartscope.study.redo._label_tests import permute_families
+from cartscope.study.redo._patient_values import share_families
 
 CONTRAST = "composition_crs_anakinra"
 STEPS = ("permutations", "claims")

@@ -34,10 +34,10 @@ from cartscope.stats import n_at_floor_needed
 from cartscope.study import Manifests, Settings, all_figures, all_steps
 from cartscope.study._context import Context
 from cartscope.study._figures import figure_files, figure_step
-from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import FigureSpec, NotDrawable
 from cartscope.study._registry import annotating_before
-from cartscope.study._set_notes import overlaps
+from cartscope.study.comparisons._ligrec_candidates import TWICE
+from cartscope.study.comparisons._set_notes import overlaps
 from cartscope.study.steps import contrasts as contrasts_step
 
 # panels of your own, with other ids, are held to nothing but the registry
@@ -747,7 +747,7 @@ def test_7a_gc_every_patient_counts_and_steroids_before_the_sample_are_hollow(ct
 
 def test_7a_gc_says_that_treatment_is_unknown(ctx, monkeypatch):
     table = ctx.read_table("tables/gene_set_patients.csv").assign(steroid_before_sample="unknown")
-    from cartscope.study import _panels
+    from cartscope.study.panels import _panels
 
     read = _panels.read
     monkeypatch.setattr(
@@ -768,7 +768,7 @@ def test_7a_without_the_interaction_has_no_triangles(ctx, monkeypatch):
         manifests=ctx.manifests, path=ctx.path,
         read_table=lambda a: table if a == "tables/de.csv" else everything(a),
     )  # fmt: skip
-    from cartscope.study import _panels
+    from cartscope.study.panels import _panels
 
     monkeypatch.setattr(_panels, "read", lambda c, a: c.read_table(a))
     _, source = draw(other, "7A")
@@ -870,7 +870,7 @@ def test_6e_and_s10b_d_say_which_genes_the_named_sets_share(ctx):
 
 
 def test_s11b_c_has_the_test_between_patients_column_by_column(ctx, monkeypatch):
-    from cartscope.study import _panels
+    from cartscope.study.panels import _panels
 
     scores = pd.DataFrame(
         [
@@ -903,7 +903,7 @@ def test_s11a_scores_are_within_an_arm(ctx):
 
 
 def s11g_with(ctx, monkeypatch, change):
-    from cartscope.study import _panels
+    from cartscope.study.panels import _panels
 
     table = change(ctx.read_table("tables/ligrec.csv"))
     monkeypatch.setattr(
@@ -1007,7 +1007,7 @@ def test_7e_has_a_dot_per_patient_and_the_primary_tests(drawn_7e):
 
 
 def test_7e_says_why_the_arms_were_not_compared_and_who_picked_the_pairs(ctx, monkeypatch):
-    from cartscope.study import _panels
+    from cartscope.study.panels import _panels
 
     changed = {
         "tables/ligrec_interaction.csv": ligrec_interaction()

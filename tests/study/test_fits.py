@@ -11,8 +11,8 @@ import pytest
 
 from cartscope import manifest as m
 from cartscope.simulate import simulate_pseudobulk
-from cartscope.study._fits import carried, plan_models
-from cartscope.study._pseudobulk import populations_for_de, pseudobulk_artifact
+from cartscope.study.comparisons._fits import carried, plan_models
+from cartscope.study.comparisons._pseudobulk import populations_for_de, pseudobulk_artifact
 from cartscope.study.steps import de, estimability
 from cartscope.study.steps.pseudobulk import above_cpm, sex_of_patients
 

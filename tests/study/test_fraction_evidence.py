@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from cartscope.study._fraction_evidence import _how
+from cartscope.study.evidence._fractions import _how
 
 
 @pytest.mark.parametrize(

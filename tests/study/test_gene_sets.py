@@ -10,7 +10,7 @@ from cartscope._schema import DE
 from cartscope.study import Settings
 from cartscope.study._context import Context
 from cartscope.study._registry import annotating_before
-from cartscope.study._set_notes import notes, shared_lines, with_notes
+from cartscope.study.comparisons._set_notes import notes, shared_lines, with_notes
 from cartscope.study.steps import over_representation
 
 IL4 = "REACTOME_INTERLEUKIN_4_AND_INTERLEUKIN_13_SIGNALING"

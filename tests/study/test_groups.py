@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cartscope import manifest as m
-from cartscope.study._groups import GROUP, REFERENCE, in_population, is_sorted, split
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, in_population, is_sorted, split
 
 MANIFEST = m.read_contrasts(m.manifest_dir() / "contrasts.toml")
 

@@ -10,14 +10,15 @@ import pytest
 from cartscope import tl
 from cartscope._schema import CLAIMS_DETAIL, INFLUENCE
 from cartscope.manifest import Claim, Evidence
-from cartscope.study import _refits, all_evidence, all_judges
-from cartscope.study._dynamics import Dynamics
-from cartscope.study._groups import GROUP, REFERENCE
-from cartscope.study._influence import GENES_ONLY, NOTHING, add_influence
-from cartscope.study._patient_values import Family, compare, pair_families, share_families
-from cartscope.study._pseudobulk import pseudobulk_artifact
-from cartscope.study._verdicts import ON_SIMULATED
-from cartscope.study._weighted import WeightedStatistic, lead
+from cartscope.study import all_evidence, all_judges
+from cartscope.study.comparisons._dynamics import Dynamics
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.comparisons._weighted import WeightedStatistic, lead
+from cartscope.study.judges._verdicts import ON_SIMULATED
+from cartscope.study.ledger._influence import GENES_ONLY, NOTHING, add_influence
+from cartscope.study.redo import _refits
+from cartscope.study.redo._patient_values import Family, compare, pair_families, share_families
 from cartscope.study.steps.claims import STEP
 
 NAN = float("nan")

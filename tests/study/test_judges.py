@@ -9,10 +9,10 @@ import pytest
 from cartscope._schema import CLAIMS_DETAIL
 from cartscope.manifest import Claim
 from cartscope.study import all_evidence, all_judges
-from cartscope.study._calls import decide
-from cartscope.study._planted import against_truth, planted_effect
-from cartscope.study._readings import by_reading
-from cartscope.study._verdicts import ON_REAL, ON_SIMULATED
+from cartscope.study.judges._calls import decide
+from cartscope.study.judges._planted import against_truth, planted_effect
+from cartscope.study.judges._verdicts import ON_REAL, ON_SIMULATED
+from cartscope.study.ledger._readings import by_reading
 
 NAN = float("nan")
 

@@ -13,10 +13,10 @@ from cartscope._schema import LIGREC_CANDIDATES, LIGREC_INTERACTION
 from cartscope.io import write_table
 from cartscope.study import Settings
 from cartscope.study._context import Context
-from cartscope.study._groups import split
-from cartscope.study._ligrec_arms import ALL, BALANCED, arms_table
-from cartscope.study._ligrec_candidates import CAVEATS, count_candidates, picking_genes
 from cartscope.study._registry import annotating_before
+from cartscope.study.comparisons._groups import split
+from cartscope.study.comparisons._ligrec_arms import ALL, BALANCED, arms_table
+from cartscope.study.comparisons._ligrec_candidates import CAVEATS, count_candidates, picking_genes
 from cartscope.study.steps.ligrec import _cells
 from cartscope.tl import LigandReceptorScores
 

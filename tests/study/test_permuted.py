@@ -11,9 +11,9 @@ import pytest
 from cartscope._errors import InputError
 from cartscope.manifest import manifest_dir, read_contrasts
 from cartscope.study import all_steps
-from cartscope.study._groups import GROUP, REFERENCE, split
-from cartscope.study._in_memory import InMemory
-from cartscope.study._permuted import SAMPLES, permuted_sides, position, rerun, with_sides
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.redo._in_memory import InMemory
+from cartscope.study.redo._permuted import SAMPLES, permuted_sides, position, rerun, with_sides
 
 MANIFEST = read_contrasts(manifest_dir() / "contrasts.toml")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
-    from cartscope.study._weighted import WeightedStatistic
+    from cartscope.study.comparisons._weighted import WeightedStatistic
 
     Pairs = Sequence[tuple[Claim, Evidence]]
 

@@ -6,7 +6,8 @@ Annotators write documented slots in place; testers return a table and leave the
 from cartscope.tl._annotate import Markers, Threshold, annotate
 from cartscope.tl._car_audit import car_audit
 from cartscope.tl._car_detection import car_detection
-from cartscope.tl._car_status import CarRule, car_status
+from cartscope.tl._car_rule import CarRule
+from cartscope.tl._car_status import car_status
 from cartscope.tl._cell_cycle import cell_cycle
 from cartscope.tl._composition import composition, composition_fractions
 from cartscope.tl._composition_tests import COMPOSITION_TESTS, CompositionTest

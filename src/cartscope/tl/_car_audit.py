@@ -10,8 +10,8 @@ from cartscope import _keys as k
 from cartscope._schema import CAR_CALLS
 from cartscope.tl._car_interval import share_interval
 from cartscope.tl._car_model import fit_car
+from cartscope.tl._car_rule import CarRule, settings_of
 from cartscope.tl._car_rules import before_infusion, published, recommended
-from cartscope.tl._car_status import CarRule, settings_of
 from cartscope.tl._innate_fractions import missed_share
 
 if TYPE_CHECKING:

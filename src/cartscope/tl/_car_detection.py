@@ -9,8 +9,8 @@ from cartscope import _check
 from cartscope import _keys as k
 from cartscope.tl._car_model import LOG_SIZE, RATE_SD, CarFit, log_nb
 from cartscope.tl._car_parts import fit_parts
+from cartscope.tl._car_rule import CarRule, settings_of
 from cartscope.tl._car_rules import before_infusion, parts_of
-from cartscope.tl._car_status import CarRule, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from cartscope._errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cartscope.tl._car_status import CarRule
+    from cartscope.tl._car_rule import CarRule
 
 UNSEEN = "seen in no cell"  # of a CAR that the reference has; said in every reason of this kind
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-    from cartscope.tl._car_status import CarRule
+    from cartscope.tl._car_rule import CarRule
 
 MIN_FOR_AXES = 50  # candidates below which the prior is a level per sample alone
 

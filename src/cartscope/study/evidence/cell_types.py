@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cartscope._schema import CLAIMS_DETAIL
-from cartscope.study._evidence import COUNTED, absent_study, feature_names
 from cartscope.study._model import EvidenceReader
-from cartscope.study._weighted import WeightedStatistic
+from cartscope.study.comparisons._weighted import WeightedStatistic
+from cartscope.study.evidence._reading import COUNTED, absent_study, feature_names
 
 if TYPE_CHECKING:
     from cartscope.manifest import Claim, Evidence

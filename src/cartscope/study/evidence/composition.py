@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from cartscope.study._fraction_evidence import (
+from cartscope.study._model import EvidenceReader
+from cartscope.study.evidence._fractions import (
     fraction_rows,
     fractions_permuted,
     fractions_without,
 )
-from cartscope.study._model import EvidenceReader
 
 EVIDENCE = EvidenceReader(
     table="composition",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cartscope import stats
-from cartscope.study import _panels
-from cartscope.study._evidence import rows_by_contrast, wanted_entries
-from cartscope.study._groups import GROUP, REFERENCE
-from cartscope.study._label_tests import permute_genes
 from cartscope.study._model import EvidenceReader
-from cartscope.study._refits import REFIT, REFIT_THINNED, refits
 from cartscope.study._settings import PRESETS
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.evidence._reading import rows_by_contrast, wanted_entries
+from cartscope.study.panels import _panels
+from cartscope.study.redo._label_tests import permute_genes
+from cartscope.study.redo._refits import REFIT, REFIT_THINNED, refits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

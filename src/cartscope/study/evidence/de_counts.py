@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cartscope.study._evidence import rows_by_contrast
 from cartscope.study._model import EvidenceReader
-from cartscope.study._refits import REFIT, refits
 from cartscope.study._settings import PRESETS
+from cartscope.study.evidence._reading import rows_by_contrast
+from cartscope.study.redo._refits import REFIT, refits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

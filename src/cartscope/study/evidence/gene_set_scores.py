@@ -8,14 +8,14 @@ import anndata
 
 from cartscope import _keys as k
 from cartscope import io
-from cartscope.study._evidence import rows_by_contrast, wanted_entries
-from cartscope.study._fraction_evidence import HODGES_LEHMANN
-from cartscope.study._groups import GROUP, REFERENCE, split
-from cartscope.study._label_tests import permute_sets
 from cartscope.study._model import EvidenceReader
-from cartscope.study._profiles import rows_of
-from cartscope.study._pseudobulk import pseudobulk_artifact
-from cartscope.study._set_notes import SETS
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.comparisons._set_notes import SETS
+from cartscope.study.evidence._fractions import HODGES_LEHMANN
+from cartscope.study.evidence._reading import rows_by_contrast, wanted_entries
+from cartscope.study.redo._label_tests import permute_sets
+from cartscope.study.steps._profiles import rows_of
 from cartscope.study.steps.gene_set_scores import compare_sets
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cartscope.study import _panels
-from cartscope.study._evidence import rows_by_contrast
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import EvidenceReader
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.evidence._reading import rows_by_contrast
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cartscope.study._evidence import rows_by_contrast, wanted_entries
-from cartscope.study._fraction_evidence import HODGES_LEHMANN
-from cartscope.study._label_tests import permute_families
 from cartscope.study._model import EvidenceReader
-from cartscope.study._patient_values import compare, pair_entries, pair_families
+from cartscope.study.evidence._fractions import HODGES_LEHMANN
+from cartscope.study.evidence._reading import rows_by_contrast, wanted_entries
+from cartscope.study.redo._label_tests import permute_families
+from cartscope.study.redo._patient_values import compare, pair_entries, pair_families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cartscope.study._context import cell_artifact
-from cartscope.study._evidence import COUNTED_PAIRS, rows_by_contrast, wanted_entries
-from cartscope.study._in_memory import InMemory
-from cartscope.study._ligrec_candidates import NONE, PICKED_FROM
 from cartscope.study._model import EvidenceReader
+from cartscope.study.comparisons._ligrec_candidates import NONE, PICKED_FROM
+from cartscope.study.evidence._reading import COUNTED_PAIRS, rows_by_contrast, wanted_entries
+from cartscope.study.redo._in_memory import InMemory
 from cartscope.study.steps import ligrec
 
 if TYPE_CHECKING:

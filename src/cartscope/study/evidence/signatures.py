@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cartscope._schema import CLAIMS_DETAIL
-from cartscope.study._evidence import absent_study, feature_names
 from cartscope.study._model import EvidenceReader
-from cartscope.study._weighted import BOOTSTRAP, WeightedStatistic, lead
+from cartscope.study.comparisons._weighted import BOOTSTRAP, WeightedStatistic, lead
+from cartscope.study.evidence._reading import absent_study, feature_names
 
 if TYPE_CHECKING:
     from cartscope.manifest import Claim, Evidence

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cartscope._schema import CLAIMS_DETAIL
-from cartscope.study._dynamics import COUNTS, read_dynamics
-from cartscope.study._evidence import absent_study
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import EvidenceReader
-from cartscope.study._weighted import BOOTSTRAP, WeightedStatistic
+from cartscope.study.comparisons._dynamics import COUNTS, read_dynamics
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.comparisons._weighted import BOOTSTRAP, WeightedStatistic
+from cartscope.study.evidence._reading import absent_study
 
 if TYPE_CHECKING:
     from cartscope.manifest import Claim, Evidence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panel_tables
 from cartscope.study._model import FigureSpec
+from cartscope.study.panels import _panel_tables
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panel_tables
 from cartscope.study._model import FigureSpec
+from cartscope.study.panels import _panel_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panel_tables, _panels
 from cartscope.study._model import FigureSpec, NotDrawable
-from cartscope.study._set_notes import shared_lines
+from cartscope.study.comparisons._set_notes import shared_lines
+from cartscope.study.panels import _panel_tables, _panels
 
 if TYPE_CHECKING:
     import pandas as pd

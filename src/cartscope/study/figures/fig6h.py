@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panel_tables, _panels
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.panels import _panel_tables, _panels
 
 if TYPE_CHECKING:
     import pandas as pd

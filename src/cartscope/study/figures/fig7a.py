@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cartscope.study import _effects, _panels
 from cartscope.study._model import FigureSpec
+from cartscope.study.panels import _effects, _panels
 
 if TYPE_CHECKING:
     import pandas as pd

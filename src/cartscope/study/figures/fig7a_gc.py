@@ -10,9 +10,9 @@ from matplotlib.collections import PathCollection
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope.study import _panels
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

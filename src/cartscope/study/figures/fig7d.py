@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panels
-from cartscope.study._ligrec import dots, floor_note
 from cartscope.study._model import FigureSpec
+from cartscope.study.panels import _panels
+from cartscope.study.panels._ligrec import dots, floor_note
 
 if TYPE_CHECKING:
     import pandas as pd

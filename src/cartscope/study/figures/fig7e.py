@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from cartscope.study import _panels
-from cartscope.study._ligrec import ARMS as ARMS_TABLE
-from cartscope.study._ligrec import LIGREC, PATIENTS, SAMPLES, SUBSET, pair_strip
-from cartscope.study._ligrec_arms import ALL
-from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study.comparisons._ligrec_arms import ALL
+from cartscope.study.comparisons._ligrec_candidates import TWICE
+from cartscope.study.panels import _panels
+from cartscope.study.panels._ligrec import ARMS as ARMS_TABLE
+from cartscope.study.panels._ligrec import LIGREC, PATIENTS, SAMPLES, SUBSET, pair_strip
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

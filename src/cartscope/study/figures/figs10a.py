@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from matplotlib import pyplot as plt
 
-from cartscope.study import _panels
-from cartscope.study._heat import draw_patients
 from cartscope.study._model import FigureSpec
+from cartscope.study.panels import _panels
+from cartscope.study.panels._heat import draw_patients
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panel_tables, _panels
 from cartscope.study._model import FigureSpec
-from cartscope.study._set_notes import shared_lines
+from cartscope.study.comparisons._set_notes import shared_lines
+from cartscope.study.panels import _panel_tables, _panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ from matplotlib import pyplot as plt
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope.study import _panels
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     import pandas as pd

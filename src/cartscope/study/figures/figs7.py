@@ -9,8 +9,8 @@ from matplotlib import pyplot as plt
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope.study import _panel_tables
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study.panels import _panel_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

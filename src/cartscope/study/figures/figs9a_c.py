@@ -9,9 +9,9 @@ from matplotlib import pyplot as plt
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope.study import _panel_tables, _panels
 from cartscope.study._context import cell_artifact
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study.panels import _panel_tables, _panels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

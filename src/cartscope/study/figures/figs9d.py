@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from cartscope.study import _panels
-from cartscope.study._arms import strip_by_arm
 from cartscope.study._model import FigureSpec, NotDrawable
+from cartscope.study.panels import _panels
+from cartscope.study.panels._arms import strip_by_arm
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from cartscope import pl
-from cartscope.study import _panels
 from cartscope.study._model import FigureSpec, NotDrawable
-from cartscope.study._volcano import draw_volcano
+from cartscope.study.panels import _panels
+from cartscope.study.panels._volcano import draw_volcano
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cartscope.study._judging import judgement
 from cartscope.study._model import Judge
-from cartscope.study._verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
+from cartscope.study.judges._judging import judgement
+from cartscope.study.judges._verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cartscope.study._judging import SIGNS, judgement
 from cartscope.study._model import Judge
-from cartscope.study._verdicts import (
+from cartscope.study.judges._judging import SIGNS, judgement
+from cartscope.study.judges._verdicts import (
     DIRECTION_ONLY,
     NOT_REPRODUCED,
     NOT_TESTABLE,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cartscope.study._calls import decide
-from cartscope.study._judging import judge_none, judgement
 from cartscope.study._model import Judge
-from cartscope.study._verdicts import (
+from cartscope.study.judges._calls import decide
+from cartscope.study.judges._judging import judge_none, judgement
+from cartscope.study.judges._verdicts import (
     CONSISTENT_WITH_NONE,
     NOT_REPRODUCED,
     NOT_TESTABLE,

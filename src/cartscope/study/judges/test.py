@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cartscope.study._judging import judge_rows, judgement
 from cartscope.study._model import Judge
-from cartscope.study._verdicts import (
+from cartscope.study.judges._judging import judge_rows, judgement
+from cartscope.study.judges._verdicts import (
     DIRECTION_ONLY,
     NOT_ATTAINABLE,
     NOT_REPRODUCED,

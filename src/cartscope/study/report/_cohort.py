@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cartscope import _keys as k
-from cartscope.study._groups import GROUP, REFERENCE, split
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
 from cartscope.study.report._table import Table, short_names, table_of
 
 if TYPE_CHECKING:

@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 
 from cartscope._schema import CLAIMS, CLAIMS_DETAIL
-from cartscope.study._blanks import blanks, detectable
 from cartscope.study._calibration import off_caveats
-from cartscope.study._calls import decide
-from cartscope.study._influence import add_influence
 from cartscope.study._model import Judgement, Step
-from cartscope.study._permutation_columns import add_permutations
-from cartscope.study._planted import against_truth, planted_effect, read_planted
-from cartscope.study._readings import by_reading
 from cartscope.study._registry import all_evidence, all_judges
 from cartscope.study._settings import PRESETS
 from cartscope.study._simulated import is_simulated
 from cartscope.study._source import read_source
-from cartscope.study._verdicts import NOT_TESTABLE
+from cartscope.study.judges._calls import decide
+from cartscope.study.judges._planted import against_truth, planted_effect, read_planted
+from cartscope.study.judges._verdicts import NOT_TESTABLE
+from cartscope.study.ledger._blanks import blanks, detectable
+from cartscope.study.ledger._influence import add_influence
+from cartscope.study.ledger._permutation_columns import add_permutations
+from cartscope.study.ledger._readings import by_reading
 
 if TYPE_CHECKING:
     from cartscope.manifest import Claim

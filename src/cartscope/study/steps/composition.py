@@ -9,10 +9,10 @@ import pandas as pd
 from cartscope import tl
 from cartscope._schema import COMPOSITION
 from cartscope.study._context import cell_artifact
-from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._model import Step
-from cartscope.study._patients import SIDE, cells_of, lacking, patient_shares
-from cartscope.study._rows import not_tested, stack
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.steps._patients import SIDE, cells_of, lacking, patient_shares
+from cartscope.study.steps._rows import not_tested, stack
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context

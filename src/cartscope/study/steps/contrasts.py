@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cartscope._schema import CONTRASTS
-from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._model import Step
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context

@@ -11,10 +11,10 @@ from cartscope import _keys as k
 from cartscope import tl
 from cartscope._schema import CORRECTED, CORRECTED_PATIENTS
 from cartscope.study._context import cell_artifact
-from cartscope.study._groups import GROUP, REFERENCE, split
 from cartscope.study._model import Step
-from cartscope.study._patients import SIDE, cells_of, lacking
-from cartscope.study._rows import not_tested, stack
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.steps._patients import SIDE, cells_of, lacking
+from cartscope.study.steps._rows import not_tested, stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cartscope.manifest import Contrast, Population
     from cartscope.study._context import Context
-    from cartscope.study._groups import Split
+    from cartscope.study.comparisons._groups import Split
 
 POSITIVE: Final = k.car.positive
 NEGATIVE: Final = k.car.negative

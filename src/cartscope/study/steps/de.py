@@ -11,11 +11,11 @@ from cartscope import _keys as k
 from cartscope import pp, tl
 from cartscope._errors import EstimabilityError
 from cartscope._schema import DE, ENGINE_COMPARISON, FITS, GENE_FILTER
-from cartscope.study._fits import Model, plan_models
-from cartscope.study._groups import GROUP
 from cartscope.study._model import Step
-from cartscope.study._rows import not_tested, stack
 from cartscope.study._settings import PRESETS
+from cartscope.study.comparisons._fits import Model, plan_models
+from cartscope.study.comparisons._groups import GROUP
+from cartscope.study.steps._rows import not_tested, stack
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:

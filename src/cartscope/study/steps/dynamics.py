@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cartscope._schema import SUBSET_DYNAMICS
-from cartscope.study._dynamics import COUNTS, read_dynamics
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import Step
+from cartscope.study.comparisons._dynamics import COUNTS, read_dynamics
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context

@@ -9,8 +9,8 @@ import pandas as pd
 from cartscope import _keys as k
 from cartscope import tl
 from cartscope._schema import ESTIMABILITY
-from cartscope.study._fits import plan_models
 from cartscope.study._model import Step
+from cartscope.study.comparisons._fits import plan_models
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cartscope.manifest import Contrast
     from cartscope.study._context import Context
-    from cartscope.study._fits import Model
+    from cartscope.study.comparisons._fits import Model
 
 _CONFOUNDERS = (k.obs.study, k.obs.tocilizumab_before_sample, k.obs.steroid_before_sample)
 

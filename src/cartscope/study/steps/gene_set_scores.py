@@ -10,19 +10,19 @@ import pandas as pd
 from cartscope import _keys as k
 from cartscope import io, tl
 from cartscope._schema import GENE_SET_PATIENTS, GENE_SET_SCORES
-from cartscope.study._groups import GROUP, REFERENCE, is_blank, split
 from cartscope.study._model import Step
-from cartscope.study._profiles import rows_of
-from cartscope.study._pseudobulk import pseudobulk_artifact
-from cartscope.study._rows import not_tested, stack
-from cartscope.study._set_notes import NOTES, SETS, overlaps, with_notes
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, is_blank, split
+from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.comparisons._set_notes import NOTES, SETS, overlaps, with_notes
+from cartscope.study.steps._profiles import rows_of
+from cartscope.study.steps._rows import not_tested, stack
 from cartscope.study.steps.pseudobulk import TABLE
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from cartscope.study._context import Context
-    from cartscope.study._groups import Split
+    from cartscope.study.comparisons._groups import Split
 
 PATIENTS = "tables/gene_set_patients.csv"
 _TREATMENTS = (k.obs.tocilizumab_before_sample, k.obs.steroid_before_sample)

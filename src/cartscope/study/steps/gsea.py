@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from cartscope import io, tl
 from cartscope._schema import GSEA
-from cartscope.study._groups import split
 from cartscope.study._model import Step
-from cartscope.study._rows import not_tested, stack
-from cartscope.study._set_notes import with_notes
+from cartscope.study.comparisons._groups import split
+from cartscope.study.comparisons._set_notes import with_notes
+from cartscope.study.steps._rows import not_tested, stack
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context

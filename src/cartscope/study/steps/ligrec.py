@@ -13,18 +13,18 @@ from cartscope import _keys as k
 from cartscope import io, tl
 from cartscope._schema import LIGREC, LIGREC_CANDIDATES, LIGREC_INTERACTION, LIGREC_PATIENTS
 from cartscope.study._context import cell_artifact
-from cartscope.study._groups import GROUP, REFERENCE, Split, in_population, split
-from cartscope.study._ligrec_arms import arms_table
-from cartscope.study._ligrec_candidates import (
+from cartscope.study._model import Step
+from cartscope.study._settings import PRESETS
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, Split, in_population, split
+from cartscope.study.comparisons._ligrec_arms import arms_table
+from cartscope.study.comparisons._ligrec_candidates import (
     PICKED_FROM,
     TWICE,
     count_candidates,
     picking_genes,
     rule_options,
 )
-from cartscope.study._model import Step
-from cartscope.study._rows import not_tested, stack
-from cartscope.study._settings import PRESETS
+from cartscope.study.steps._rows import not_tested, stack
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -8,9 +8,9 @@ import numpy as np
 
 from cartscope import io, tl
 from cartscope._schema import OVER_REPRESENTATION
-from cartscope.study._groups import split
 from cartscope.study._model import Step
-from cartscope.study._rows import not_tested, stack
+from cartscope.study.comparisons._groups import split
+from cartscope.study.steps._rows import not_tested, stack
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from cartscope import _keys as k
 from cartscope import pp
 from cartscope._schema import PSEUDOBULK
 from cartscope.study._context import cell_artifact
-from cartscope.study._groups import in_population
 from cartscope.study._model import Step
-from cartscope.study._pseudobulk import GROUPS, populations_for_de, pseudobulk_artifact
+from cartscope.study.comparisons._groups import in_population
+from cartscope.study.comparisons._pseudobulk import GROUPS, populations_for_de, pseudobulk_artifact
 
 if TYPE_CHECKING:
     from anndata import AnnData

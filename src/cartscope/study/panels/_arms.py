@@ -8,9 +8,9 @@ import pandas as pd
 
 from cartscope import pl
 from cartscope._schema import PATIENT_SHARES
-from cartscope.study import _panels
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import NotDrawable
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cartscope import pl
-from cartscope.study import _panels
 from cartscope.study._model import NotDrawable
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

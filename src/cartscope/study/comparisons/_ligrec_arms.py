@@ -9,12 +9,12 @@ import pandas as pd
 from cartscope import _keys as k
 from cartscope import stats, tl
 from cartscope._schema import LIGREC_INTERACTION
-from cartscope.study._groups import GROUP, REFERENCE
-from cartscope.study._rows import not_tested
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.steps._rows import not_tested
 
 if TYPE_CHECKING:
     from cartscope.study._context import Context
-    from cartscope.study._groups import Split
+    from cartscope.study.comparisons._groups import Split
     from cartscope.tl import LigandReceptorScores
 
 ALL = "all"

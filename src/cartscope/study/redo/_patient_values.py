@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cartscope import stats
-from cartscope.study._groups import GROUP
+from cartscope.study.comparisons._groups import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

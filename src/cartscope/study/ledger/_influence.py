@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cartscope.study._judging import row_name
-from cartscope.study._verdicts import NOT_TESTABLE
+from cartscope.study.judges._judging import row_name
+from cartscope.study.judges._verdicts import NOT_TESTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import pandas as pd
 
 from cartscope import _keys as k
 from cartscope import pl
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import NotDrawable
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ import pandas as pd
 from cartscope import stats, tl
 from cartscope._check import one_of
 from cartscope._schema import LIGREC_CANDIDATES
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._settings import PRESETS
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

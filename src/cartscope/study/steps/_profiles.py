@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cartscope import _keys as k
-from cartscope.study._groups import GROUP, REFERENCE
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from cartscope.study._groups import Split
+    from cartscope.study.comparisons._groups import Split
 
 MIN_PATIENTS = 2  # a variance needs two
 

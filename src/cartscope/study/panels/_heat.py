@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cartscope import pl
-from cartscope.study import _panel_tables, _panels
-from cartscope.study._groups import GROUP, REFERENCE
 from cartscope.study._model import NotDrawable
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.panels import _panel_tables, _panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

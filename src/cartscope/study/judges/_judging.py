@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cartscope.study._calls import decide
 from cartscope.study._model import Judgement
-from cartscope.study._verdicts import (
+from cartscope.study.judges._calls import decide
+from cartscope.study.judges._verdicts import (
     CONSISTENT_WITH_NONE,
     DIRECTION_ONLY,
     NOT_ATTAINABLE,
@@ -66,7 +66,7 @@ def judge_none(
     row
         Of the claim's detail.
     call
-        Of :func:`~cartscope.study._calls.decide`.
+        Of :func:`~cartscope.study.judges._calls.decide`.
     alpha
         Level for the corrected p.
     excludes

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from cartscope import pl, stats
-from cartscope.study import _panels
-from cartscope.study._groups import GROUP, REFERENCE, in_group
-from cartscope.study._ligrec_arms import ALL
-from cartscope.study._ligrec_candidates import TWICE
 from cartscope.study._model import NotDrawable
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, in_group
+from cartscope.study.comparisons._ligrec_arms import ALL
+from cartscope.study.comparisons._ligrec_candidates import TWICE
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

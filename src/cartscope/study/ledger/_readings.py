@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cartscope.study._verdicts import INCONSISTENT, NOT_TESTABLE
+from cartscope.study.judges._verdicts import INCONSISTENT, NOT_TESTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import numpy as np
 from cartscope import stats
 from cartscope._check import one_of
 from cartscope._errors import InputError
-from cartscope.study._groups import GROUP, REFERENCE, Split, split
-from cartscope.study._in_memory import InMemory
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, Split, split
+from cartscope.study.redo._in_memory import InMemory
 from cartscope.study.steps import (
     composition,
     corrected,

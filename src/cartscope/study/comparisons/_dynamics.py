@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cartscope import _keys as k
-from cartscope.study._groups import GROUP, REFERENCE
-from cartscope.study._weighted import WeightedStatistic
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.comparisons._weighted import WeightedStatistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cartscope import pl
-from cartscope.study import _panels
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,12 +14,12 @@ import pandas as pd
 from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope._rng import stream
-from cartscope.study._fits import carried
-from cartscope.study._groups import GROUP, REFERENCE, Split, split
-from cartscope.study._label_statistics import log_cpm, mean_differences, shrunken_t
-from cartscope.study._permuted import permuted_sides, position
-from cartscope.study._profiles import rows_of, too_few
-from cartscope.study._pseudobulk import pseudobulk_artifact
+from cartscope.study.comparisons._fits import carried
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, Split, split
+from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.redo._label_statistics import log_cpm, mean_differences, shrunken_t
+from cartscope.study.redo._permuted import permuted_sides, position
+from cartscope.study.steps._profiles import rows_of, too_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from cartscope.study._context import Context
-    from cartscope.study._patient_values import Family
+    from cartscope.study.redo._patient_values import Family
 
 RELABELLINGS = 10_000
 _CHUNK = 500

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cartscope.study._evidence import rows_by_contrast, wanted_entries
-from cartscope.study._label_tests import permute_families
-from cartscope.study._patient_values import compare, share_families
+from cartscope.study.evidence._reading import rows_by_contrast, wanted_entries
+from cartscope.study.redo._label_tests import permute_families
+from cartscope.study.redo._patient_values import compare, share_families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cartscope._schema import Schema
-    from cartscope.study._groups import Split
+    from cartscope.study.comparisons._groups import Split
 
 
 def not_tested(schema: Schema, contrast: str, *, reason: str, **values: object) -> pd.DataFrame:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cartscope.study._calls import decide
-from cartscope.study._evidence import feature_names
-from cartscope.study._verdicts import (
+from cartscope.study.evidence._reading import feature_names
+from cartscope.study.judges._calls import decide
+from cartscope.study.judges._verdicts import (
     CORRECTLY_NONE,
     FALSE_CALL,
     MISSED,

@@ -12,16 +12,16 @@ import pandas as pd
 from cartscope import _keys as k
 from cartscope import pp, tl
 from cartscope._errors import CartscopeError
-from cartscope.study._groups import GROUP, REFERENCE, is_blank, split
-from cartscope.study._profiles import rows_of, too_few
-from cartscope.study._pseudobulk import populations_for_de, pseudobulk_artifact
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, is_blank, split
+from cartscope.study.comparisons._pseudobulk import populations_for_de, pseudobulk_artifact
+from cartscope.study.steps._profiles import rows_of, too_few
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from cartscope.manifest import Contrast, Fit
     from cartscope.study._context import Context
-    from cartscope.study._groups import Split
+    from cartscope.study.comparisons._groups import Split
 
 _CELL = "cell"
 # ratio of two arms' dispersions from which one dispersion for both is given up: 0.93-1.12 was seen

@@ -9,8 +9,8 @@ import pandas as pd
 
 from cartscope import _check
 from cartscope import _keys as k
-from cartscope.study import _panels
-from cartscope.study._pseudobulk import pseudobulk_artifact
+from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.panels import _panels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,13 +8,13 @@ import pandas as pd
 
 from cartscope import _keys as k
 from cartscope._schema import PATIENT_SHARES
-from cartscope.study._groups import GROUP, REFERENCE, in_population
+from cartscope.study.comparisons._groups import GROUP, REFERENCE, in_population
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from cartscope.manifest import Population
-    from cartscope.study._groups import Split
+    from cartscope.study.comparisons._groups import Split
 
 SIDE = "group"
 

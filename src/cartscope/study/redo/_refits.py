@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cartscope import _keys as k
-from cartscope.study._fits import plan_models
-from cartscope.study._groups import GROUP, REFERENCE
-from cartscope.study._profiles import too_few
+from cartscope.study.comparisons._fits import plan_models
+from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.steps._profiles import too_few
 from cartscope.study.steps.de import kept_genes, test_model
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from cartscope.study._context import Context
-    from cartscope.study._fits import Model
+    from cartscope.study.comparisons._fits import Model
 
 REFIT = "model fitted again"
 THINNED = 400

@@ -1,0 +1,1 @@
+"""What the rows of the claim ledger hold beside the verdict."""

@@ -1,0 +1,1 @@
+"""What several panels share: their tables, their layout and the drawings that come in pairs."""
