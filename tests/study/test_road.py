@@ -18,6 +18,7 @@ from cartscope._errors import InputError
 from cartscope._schema import SCHEMAS
 from cartscope.study import Settings, all_figures, all_steps, reproduce, wanted_steps
 from cartscope.study._closing import closing_lines, saved_settings
+from cartscope.study._state import code_files
 
 # run.json is outside the promise; work/ holds its bookkeeping
 PROMISED = ("cells.h5ad", "claims.csv", "claims_detail.csv", "report.html", "provenance.json")
@@ -279,6 +280,27 @@ def test_caches_of_compilers_are_no_code(tmp_path):
         assert _code_digest("cartscope.study.steps.qc") == before
     finally:
         cache.unlink()
+
+
+@pytest.mark.parametrize(
+    ("step", "files"),
+    [
+        ("steps.de", ["comparisons/_fits.py", "comparisons/_groups.py", "steps/_rows.py"]),
+        ("steps.composition", ["steps/_patients.py"]),
+        ("steps.label_agreement", ["steps/annotate.py"]),
+        ("figures.fig7e", ["panels/_ligrec.py", "comparisons/_ligrec_arms.py"]),
+        ("steps.influence", ["redo/_refits.py", "redo/_in_memory.py", "steps/de.py"]),
+        ("steps.permutations", ["redo/_label_tests.py", "redo/_permuted.py"]),
+        ("steps.claims", ["ledger/_readings.py", "judges/_calls.py", "comparisons/_weighted.py"]),
+        ("steps.report", ["report/_page.py", "figures/fig6a.py"]),
+    ],
+)
+def test_a_step_is_stale_when_code_that_it_imports_has_changed(step, files):
+    study = Path(cartscope.__file__).parent / "study"
+    known = {p.relative_to(study) for p in code_files(f"cartscope.study.{step}")
+             if p.is_relative_to(study)}  # fmt: skip
+    assert {Path(f) for f in files} <= known
+    assert Path("steps/qc.py") not in known or step.endswith("report")
 
 
 def test_a_cohort_without_a_car_still_reaches_the_report(study_dir, quick_manifests, tmp_path):

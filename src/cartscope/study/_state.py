@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from functools import cache
@@ -12,12 +13,18 @@ import cartscope
 from cartscope.study._files import replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cartscope.study._context import Context
     from cartscope.study._model import Step
 
 STATE = "work/state.json"
-# rooms whose code can change the result of any step; a step's own module is added to them
+# rooms whose code can change the result of any step; a step's own module and
+# what it imports of the study are added to them
 _METHODS = ("geo", "io", "manifest", "pp", "simulate", "stats", "tl")
+_STUDY = "cartscope.study"
+# rooms that a step about claims looks through by itself instead of importing what is in them
+_FOUND = ("evidence", "figures", "judges", "report")
 
 
 class State:
@@ -100,21 +107,57 @@ class State:
 
 @cache
 def _code_digest(module: str) -> str:
-    package = Path(cartscope.__file__).parent
-    files = [p for p in package.glob("_*.py") if p.name != "__init__.py"]
-    for room in _METHODS:
-        files += (package / room).rglob("*")
-    files += list((package / "study").glob("_*.py"))
-    if ".figures." in module:
-        files += list((package / "pl").rglob("*.py"))
-    if module.endswith((".claims", ".influence", ".permutations", ".report")):
-        for folder in ("evidence", "judges", "report"):
-            files += (package / "study" / folder).rglob("*")
-    parts = module.split(".")[1:]
-    if parts:
-        files.append(package.joinpath(*parts).with_suffix(".py"))
     total = hashlib.sha256(cartscope.__version__.encode())
-    # compilers keep their caches beside the code, and a run fills them
-    for file in sorted(f for f in files if f.is_file() and "__pycache__" not in f.parts):
+    package = Path(cartscope.__file__).parent
+    for file in code_files(module):
         total.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
     return total.hexdigest()
+
+
+def code_files(module: str) -> list[Path]:
+    """Return the files whose code can change the result of a step.
+
+    Parameters
+    ----------
+    module
+        Of the step.
+    """
+    package = Path(cartscope.__file__).parent
+    study = package / "study"
+    files = {p for p in package.glob("_*.py") if p.name != "__init__.py"}
+    for room in _METHODS:
+        files.update((package / room).rglob("*"))
+    files.update(study.glob("_*.py"))
+    own: set[Path] = set()
+    if parts := module.split(".")[1:]:
+        own.add(package.joinpath(*parts).with_suffix(".py"))
+    if ".figures." in module:
+        files.update((package / "pl").rglob("*.py"))
+    if module.endswith((".claims", ".influence", ".permutations", ".report")):
+        for room in _FOUND:
+            own.update((study / room).glob("*.py"))
+    files |= _reached(own, package)
+    # compilers keep their caches beside the code, and a run fills them
+    return sorted(f for f in files if f.is_file() and "__pycache__" not in f.parts)
+
+
+def _reached(files: Iterable[Path], package: Path) -> set[Path]:
+    """Return files of the package with those of the study that they import, and so on."""
+    found: set[Path] = set()
+    left = [f for f in files if f.is_file()]
+    while left:
+        file = left.pop()
+        if file not in found:
+            found.add(file)
+            left += _imported(file, package)
+    return found
+
+
+@cache
+def _imported(file: Path, package: Path) -> tuple[Path, ...]:
+    tree = ast.parse(file.read_text("utf-8"))
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+    names = [(i.module, f"{i.module}.{a.name}") for i in imports for a in i.names]
+    study = {n for pair in names for n in pair if n.startswith(_STUDY)}
+    paths = (package.joinpath(*n.split(".")[1:]).with_suffix(".py") for n in study)
+    return tuple(p for p in paths if p.is_file())
