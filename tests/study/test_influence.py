@@ -19,6 +19,7 @@ from cartscope.study.judges._verdicts import ON_SIMULATED
 from cartscope.study.ledger._influence import GENES_ONLY, NOTHING, add_influence
 from cartscope.study.redo import _refits
 from cartscope.study.redo._patient_values import Family, compare, pair_families, share_families
+from cartscope.study.steps import ligrec
 from cartscope.study.steps.claims import STEP
 
 NAN = float("nan")
@@ -92,6 +93,16 @@ def test_who_changes_the_verdict_comes_before_who_moves_the_effect_most():
 def test_nobody_changes_the_verdict():
     changed = {"entry": "Treg", "patient_left_out": "P1", "effect": 0.19, "fdr": 0.02}
     assert said(detail(row()), without=[changed]).endswith("no single patient changes the verdict")
+
+
+def test_rows_that_are_not_done_again_are_named():
+    """Prerank is not: a verdict without a patient rests on its q with everybody."""
+    gsea = row(feature="IL-10", entry="SET", table="gsea")
+    scores = row(feature="IL-10", entry="SET", table="gene_set_scores")
+    changed = {"table": "gene_set_scores", "entry": "SET", "patient_left_out": "P1",
+               "effect": 0.19, "fdr": 0.02}  # fmt: skip
+    text = said(detail(gsea, scores), without=[changed])
+    assert text.endswith("no single patient changes the verdict; with gsea as with everybody")
 
 
 def test_without_numbers_of_patients_it_says_so():
@@ -333,3 +344,21 @@ def test_every_reader_tells_what_happens_without_a_patient():
     silent = {n for n, e in all_evidence().items() if e.without is None and e.weighted is None}
     assert silent == {"gsea"}, "prerank permutes genes; the row per patient stands beside it"
     assert "tables/influence.csv" in STEP.needs
+
+
+def test_the_genes_that_pick_pairs_stay_without_a_patient(finished, monkeypatch):
+    """A run of the pairs' contrast alone had no genes to pick with: no pair without anybody."""
+    ctx, seen = finished.context, []
+
+    def picking(run):
+        seen.append(run.manifests.contrasts)
+        return frozenset()
+
+    monkeypatch.setattr(ligrec, "picking_genes", picking)
+    claim = next(c for c in ctx.manifests.claims if c.id == "lr-candidates")
+    rows = list(all_evidence()["ligrec_candidates"].without(ctx, [(claim, claim.evidence[0])]))
+    patients = {r["patient_left_out"] for r in rows}
+    assert len(seen) == len(patients) == 10
+    for manifest in seen:
+        assert [c.id for c in manifest.by_analysis("ligrec")] == ["ligrec_crs_anakinra"]
+        assert manifest.by_analysis("de") == ctx.manifests.contrasts.by_analysis("de")

@@ -208,10 +208,11 @@ def called(*rows, alpha=0.1):
     return decide(detail(*rows), alpha=alpha)
 
 
-def share(table, q, population="Treg negative"):
-    suffix = " corrected" if table == "corrected" else ""
-    return {"table": table, "feature": "Treg", "contrast": "k", "population": population + suffix,
-            "effect": 1.0, "p_value": q, "fdr": q}  # fmt: skip
+def share(table, q, how=" corrected"):
+    entry = "Treg negative"
+    population = entry + how if table == "corrected" else entry
+    return {"table": table, "feature": "Treg", "contrast": "k", "entry": entry,
+            "population": population, "effect": 1.0, "p_value": q, "fdr": q}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,10 @@ def share(table, q, population="Treg negative"):
         ([share("composition", 0.02), share("corrected", 0.05)], [True, True]),
         ([share("composition", 0.02), share("corrected", 0.3)], [False, False]),
         ([share("composition", 0.3), share("corrected", 0.02)], [False, False]),
+        (
+            [share("composition", 0.02), share("corrected", 0.3, " corrected, clipped in 2")],
+            [False, False],
+        ),
         ([share("composition", 0.02)], [True]),
         ([share("composition", 0.02), {**share("corrected", NAN), "effect": NAN}], [True, False]),
     ],

@@ -303,6 +303,14 @@ def test_a_step_is_stale_when_code_that_it_imports_has_changed(step, files):
     assert Path("steps/qc.py") not in known or step.endswith("report")
 
 
+@pytest.mark.parametrize(
+    ("step", "param"),
+    [("influence", "ligrec"), ("figure S9A-C", "composition"), ("figure 6I", "cycling")],
+)
+def test_a_step_declares_the_sections_of_the_preset_that_it_reads(step, param):
+    assert param in all_steps()[step].params
+
+
 def test_a_cohort_without_a_car_still_reaches_the_report(study_dir, quick_manifests, tmp_path):
     table = pd.read_csv(study_dir / "samples.csv").drop(columns="car_features")
     table["path"] = [str(study_dir / p) for p in table["path"]]

@@ -38,8 +38,8 @@ def figure_step(spec: FigureSpec) -> Step:
         title=f"Figure {spec.id}",
         needs=tuple(dict.fromkeys((*spec.needs, _SAMPLES))),
         makes=figure_files(spec.id),
-        params=("de",) if "{de}" in spec.note else (),
-        manifests=("contrasts.toml", "claims.toml", "annotation.toml"),
+        params=(*spec.params, *(("de",) if "{de}" in spec.note else ())),
+        manifests=("contrasts.toml", "claims.toml", "annotation.toml", "ligand_receptor.toml"),
         module=spec.module,
         run=run,
     )

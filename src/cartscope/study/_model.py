@@ -58,6 +58,7 @@ class FigureSpec:
     claims: tuple[str, ...] = ()
     caption: str = ""
     note: str = ""
+    params: tuple[str, ...] = ()  # sections of the preset that the panel itself reads
     module: str = field(default="", compare=False)
 
 

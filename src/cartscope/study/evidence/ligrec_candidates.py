@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cartscope.manifest import Claim, Evidence
+    from cartscope.manifest import Claim, Contrast, Evidence
     from cartscope.study._context import Context
 
 TABLE = "tables/ligrec_candidates.csv"
@@ -67,10 +67,15 @@ def without(ctx: Context, pairs: Sequence[tuple[Claim, Evidence]]) -> Iterator[d
         known = resolved.loc[contrast]
         if known["status"] != "tested":
             continue
+        contrasts = [
+            # the others pick genes, but score no pairs
+            c if c.id == contrast else c.model_copy(update={"analyses": _without_pairs(c)})
+            for c in ctx.manifests.contrasts.contrast
+        ]
         patients = f"{known['group_patients']} {known['reference_patients']}".split()
         for patient in patients:
             left = samples[samples["patient"].astype(str) != patient]
-            run = InMemory(ctx, tables={SAMPLES: left}, contrasts=[contrast])
+            run = InMemory(ctx, tables={SAMPLES: left}, contrasts=contrasts)
             run.run([ligrec.STEP])
             for claim, evidence in pairs:
                 if contrast not in evidence.contrasts:
@@ -85,6 +90,10 @@ def without(ctx: Context, pairs: Sequence[tuple[Claim, Evidence]]) -> Iterator[d
                         "how": "scores, candidates and tests done again; the genes stay",
                         "reason": "" if np.isfinite(row["effect"]) else row["reason"],
                     }
+
+
+def _without_pairs(contrast: Contrast) -> tuple[str, ...]:
+    return tuple(a for a in contrast.analyses if a != ligrec.STEP.name)
 
 
 EVIDENCE = EvidenceReader(

@@ -54,6 +54,7 @@ FIGURE = FigureSpec(
     id="6I",
     title="Cycling T cells by toxicity",
     needs=("tables/cycling.csv", "tables/cycling_patients.csv", CORRECTED, _panels.CONTRASTS),
+    params=("cycling",),
     draw=draw,
     claims=("cycling-car-negative", "cycling-car-positive", "cycling-no-anakinra"),
     caption="Share of day 7 T cells in S or G2M, one dot per patient, bars at medians; grade ≥ 2:"

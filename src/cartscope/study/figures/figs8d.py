@@ -41,6 +41,7 @@ FIGURE = FigureSpec(
     id="S8D",
     title="ICANS-associated cells by neurotoxicity",
     needs=("tables/composition.csv", "tables/composition_patients.csv", _panels.CONTRASTS),
+    params=("composition",),
     draw=draw,
     claims=("iac-rare",),
     caption="Share of ICANS-associated cells among all cells of an infusion product, one dot per "

@@ -71,6 +71,7 @@ FIGURE = FigureSpec(
     id="S9A-C",
     title="Subsets of CAR T cells over time",
     needs=tuple(cell_artifact(s) for s in ("annotate", "t_subsets", "car")),
+    params=("composition",),
     draw=draw,
     claims=("subset-dynamics",),
     caption="Mean over patients of the share of each subset among CAR+ T cells with a subset, in "

@@ -73,6 +73,7 @@ FIGURE = FigureSpec(
     id="S9D",
     title="Subsets of CAR\u2212 T cells by CRS",
     needs=(TESTS, "tables/composition_patients.csv", _panels.CONTRASTS),
+    params=("composition",),
     draw=draw,
     claims=(
         "composition-treg",

@@ -22,7 +22,6 @@ _SAME_QUESTION: Final = {
     "gene_set_scores": "set",
 }
 _BY_PATIENTS: Final = {"set": "gene_set_scores"}
-CORRECTED: Final = " corrected"
 
 
 def decide(detail: pd.DataFrame, *, alpha: float) -> pd.DataFrame:
@@ -72,10 +71,11 @@ def decide(detail: pd.DataFrame, *, alpha: float) -> pd.DataFrame:
 def _questions(detail: pd.DataFrame) -> list[list[int]]:
     """Return the places of the rows that ask the same."""
     out: dict[object, list[int]] = {}
-    columns = (detail[c] for c in ("table", "feature", "contrast", "population"))
-    for i, (table, feature, contrast, population) in enumerate(zip(*columns, strict=True)):
+    columns = (detail[c] for c in ("table", "feature", "contrast", "entry"))
+    for i, (table, feature, contrast, entry) in enumerate(zip(*columns, strict=True)):
         kind = _SAME_QUESTION.get(table)
-        who = str(population).removesuffix(CORRECTED) if kind == "share" else ""
+        # not the population: it says how missed cells were taken out
+        who = entry if kind == "share" else ""
         key: object = i if kind is None else (kind, feature, contrast, who)
         out.setdefault(key, []).append(i)
     return list(out.values())

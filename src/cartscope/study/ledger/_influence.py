@@ -64,7 +64,8 @@ def add_influence(
             patient = str(moves.loc[i].idxmax())
             _fill(detail, i, patient=patient, values=rows[patient][i])
             detail.loc[i, "verdict_without"] = verdicts[patient].row_verdicts[i]
-    return _say(detail, rows, moves=moves, found=found, verdicts=verdicts)
+    text = _say(detail, rows, moves=moves, found=found, verdicts=verdicts)
+    return text + _as_they_were(detail, {i for changes in rows.values() for i in changes})
 
 
 def _rows_by_patient(
@@ -108,6 +109,13 @@ def _fill(detail: pd.DataFrame, i: int, *, patient: str, values: dict[str, Any])
     detail.loc[i, "effect_without"] = values["effect"]
     detail.loc[i, "p_without"] = values["p_value"]
     detail.loc[i, "fdr_without"] = values["fdr"]
+
+
+def _as_they_were(detail: pd.DataFrame, done_again: set[int]) -> str:
+    """Name the tables whose rows the verdicts without a patient take over from everybody."""
+    known = detail.index[np.isfinite(detail["effect"])]
+    kept = dict.fromkeys(detail.loc[i, "table"] for i in known if i not in done_again)
+    return f"; with {' and '.join(kept)} as with everybody" if kept else ""
 
 
 def _say(

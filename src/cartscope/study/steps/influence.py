@@ -10,6 +10,7 @@ import pandas as pd
 from cartscope._schema import INFLUENCE
 from cartscope.study._model import Step
 from cartscope.study._registry import all_evidence
+from cartscope.study.steps.ligrec import STEP as LIGREC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +70,10 @@ STEP = Step(
         )
     ),
     makes=("tables/influence.csv",),
-    params=("pseudobulk", "de", "composition", "cycling", "gsea"),
+    params=("pseudobulk", "de", "composition", "cycling", "gsea", "ligrec"),
     settings=("preset",),
-    manifests=("claims.toml", "contrasts.toml", "gene_sets/study.gmt"),
+    manifests=("claims.toml", "contrasts.toml", "gene_sets/study.gmt", "ligand_receptor.toml"),
+    # pairs are counted by both presets
+    inputs=LIGREC.inputs,
     run=run,
 )
