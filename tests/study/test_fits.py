@@ -143,6 +143,28 @@ def test_without_the_study_the_fit_goes_on_and_says_so(make_run):
     assert model.note == "without study: not known, or the same in every profile"
 
 
+@pytest.mark.parametrize("how", ["no column", "empty"])
+def test_a_cohort_that_does_not_know_its_arms_has_no_interaction_and_goes_on(make_run, how):
+    """A samples.csv of the user's need not have the study's columns; the step once gave up."""
+    given = {"columns": ["anakinra", "study"]} if how == "no column" else {"anakinra": ""}
+    ctx = make_run(**given)
+    de.run(ctx)
+    table = ctx.tables["tables/de.csv"].set_index("contrast")
+    assert table.loc["mono_crs_interaction", "reason"] == "no sample has anakinra"
+    estimability.run(ctx)
+
+
+def test_patients_whose_arm_is_unknown_are_not_in_a_model_of_their_own(make_run, profiles):
+    arm = profiles[0].obs["anakinra"].astype(str).to_numpy(dtype=object)
+    arm[arm == "False"] = ""
+    ctx = make_run(anakinra=arm)
+    model, _ = model_of(plan_models(ctx), "mono_crs_interaction")
+    assert model.rows.n_obs == (arm == "True").sum()
+    de.run(ctx)
+    (row,) = ctx.tables["tables/de.csv"].query("contrast == 'mono_crs_interaction'").itertuples()
+    assert "single level" in row.reason
+
+
 def test_a_patient_whose_arm_is_unknown_is_left_out_of_the_fit_and_named(make_run, profiles):
     arm = profiles[0].obs["anakinra"].astype(str).to_numpy(dtype=object)
     arm[0] = "unknown"

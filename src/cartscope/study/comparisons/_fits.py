@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anndata
+import numpy as np
 import pandas as pd
 
 from cartscope import _keys as k
@@ -116,6 +117,11 @@ def plan_models(ctx: Context) -> Plan:
                 continue
             note = f"not on fit {c.fit}: {why}"
         design, left = carried(str(c.design), rows.obs)
+        rows = rows[_known(design, rows.obs)].copy()
+        reason = _absent(design, profiles[c.population].obs) or too_few(rows, min_cells)
+        if reason:
+            untested.append((c.id, reason))
+            continue
         own = Model(name=c.id, design=design, rows=rows, cells=GROUP, note=left)
         own.tested.append(Tested(split=s, term=_own_term(c), note=note))
         models.append(own)
@@ -126,10 +132,10 @@ def _shared_model(name: str, fit: Fit, rows: AnnData, *, users: list[Contrast]) 
     """Return the model of a fit on the profiles that have what its design asks, or why not."""
     design, note = carried(fit.design, rows.obs)
     needed = _columns(design)
-    absent = [v for v in needed if v not in rows.obs]
+    absent = _absent(design, rows.obs)
     if absent:
-        return f"no sample has {' and '.join(absent)}"
-    known = ~rows.obs[needed].apply(is_blank).any(axis=1).to_numpy()
+        return absent
+    known = _known(design, rows.obs)
     left = sorted(set(rows.obs.loc[~known, k.obs.patient].astype(str)))
     if left:
         note = "; ".join(
@@ -189,6 +195,18 @@ def carried(design: str, obs: pd.DataFrame) -> tuple[str, str]:
 
 def _columns(design: str) -> list[str]:
     return [v for v in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", design)) if v != GROUP]
+
+
+def _absent(design: str, obs: pd.DataFrame) -> str:
+    """Return which columns of a design no profile has; empty if there is none."""
+    absent = [v for v in _columns(design) if v not in obs or is_blank(obs[v]).all()]
+    return f"no sample has {' and '.join(absent)}" if absent else ""
+
+
+def _known(design: str, obs: pd.DataFrame) -> np.ndarray:
+    """Return which profiles have all that a design asks of them."""
+    unknown = [is_blank(obs[v]) for v in _columns(design) if v in obs]
+    return ~np.any([np.zeros(len(obs), bool), *unknown], axis=0)
 
 
 def _why_not(model: Model, c: Contrast) -> str:
