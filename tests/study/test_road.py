@@ -17,7 +17,7 @@ from cartscope import io
 from cartscope._errors import InputError
 from cartscope._schema import SCHEMAS
 from cartscope.study import Settings, all_figures, all_steps, reproduce, wanted_steps
-from cartscope.study._closing import closing_lines, saved_settings
+from cartscope.study._closing import _without_grades, closing_lines, saved_settings
 from cartscope.study._state import code_files
 
 # run.json is outside the promise; work/ holds its bookkeeping
@@ -364,8 +364,10 @@ def test_a_single_small_sample_reaches_the_report(study_dir, quick_manifests, tm
     )
     run = reproduce(settings)
     claims = run.context.read_table("claims.csv")
-    # a stranger's sample neither supports nor refutes the paper
-    assert set(claims["verdict"]) == {"not testable"}
+    # a stranger's sample neither supports nor refutes the paper; that it contradicts itself stays
+    torn = claims["verdict"] == "inconsistent in the source"
+    assert set(claims.loc[~torn, "verdict"]) == {"not testable"}
+    assert set(claims.loc[torn, "id"]) <= {c.id for c in run.context.manifests.claims if c.readings}
 
 
 @pytest.mark.parametrize("kind", ["manifest", "label"])
@@ -450,3 +452,13 @@ def test_impossible_options_are_named(tmp_path, options, message):
 def test_an_empty_folder_says_what_to_write(tmp_path):
     with pytest.raises(InputError, match=r"neither geo/series nor samples\.csv"):
         reproduce(Settings(data=str(tmp_path), out=tmp_path / "o"))
+
+
+def test_only_the_grade_that_is_missing_is_asked_for():
+    class Run:
+        def read_table(self, artifact):
+            return pd.DataFrame({"patient": ["A", "B"], "crs_grade": [1, 2]})
+
+    first, then = _without_grades(Run())
+    assert first == "no NT grade for 2 patients: A B"
+    assert "that grade" in then

@@ -115,13 +115,19 @@ def _without_car(ctx: Context) -> list[str]:
 
 def _without_grades(ctx: Context) -> list[str]:
     table = ctx.read_table(SAMPLES)
-    grades = [c for c in ("crs_grade", "nt_grade") if c in table]
-    known = table.loc[table[grades].notna().all(axis=1), "patient"] if len(grades) == 2 else []  # noqa: PLR2004
-    missing = sorted(set(table["patient"]) - set(known))
-    if not missing:
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for name, column in (("CRS", "crs_grade"), ("NT", "nt_grade")):
+        known = table.loc[table[column].notna(), "patient"] if column in table else []
+        missing = tuple(sorted(set(table["patient"]) - set(known)))
+        if missing:
+            lacking.setdefault(missing, []).append(name)
+    if not lacking:
         return []
     return [
-        f"no CRS and NT grade for {len(missing)} patients: {' '.join(missing)}",
-        "comparisons by grade are not testable for them; write grades.csv with the columns "
+        *(
+            f"no {' and '.join(names)} grade for {len(missing)} patients: {' '.join(missing)}"
+            for missing, names in lacking.items()
+        ),
+        "comparisons by that grade are not testable for them; write grades.csv with the columns "
         "patient, crs_grade, nt_grade, scale and run again with --grades grades.csv",
     ]
