@@ -80,6 +80,22 @@ def test_k_of_n_and_what_could_not_be_tested():
     assert found.row_verdicts == ("reproduced", "not reproduced", "not testable")
 
 
+@pytest.mark.parametrize("kind", ["test", "null", "estimate"])
+def test_what_is_said_of_two_contrasts_does_not_hold_by_one(kind):
+    inner = {"ci_low": -0.1, "ci_high": 0.1, "excludes": 0.2, "low": 0.0, "high": 2.0}
+    row = {"effect": 0.05, "fdr": 0.8 if kind == "null" else 0.01, "contrast": "with", **inner}
+    row["expected"] = "none" if kind == "null" else "up"
+    held = judge(kind, row, {**row, "contrast": "without"})
+    assert held.verdict in ("reproduced", "consistent with none")
+    silent = {"reason": "no patient", "contrast": "without"}
+    found = judge(kind, row, silent)
+    assert found.verdict == "not testable"
+    assert found.reason.endswith("; nothing in without; 1 not testable")
+    assert found.row_verdicts == (held.row_verdicts[0], "not testable")
+    # a row of its own that is missing says so in the reason alone
+    assert judge(kind, row, {**silent, "contrast": "with"}).verdict == held.verdict
+
+
 @pytest.mark.parametrize(
     ("row", "verdict"),
     [

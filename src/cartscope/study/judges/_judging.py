@@ -171,7 +171,8 @@ def judgement(
     Parameters
     ----------
     verdict
-        Of the claim; "not testable" where no row could be tested.
+        Of the claim; "not testable" where no row could be tested, and where it would hold by some
+        of its contrasts while another has no result at all.
     reason
         Of the verdict.
     detail
@@ -183,6 +184,12 @@ def judgement(
     if set(verdicts) <= {NOT_TESTABLE}:
         verdict = NOT_TESTABLE
         reason = rows[0][1] if rows else "the claim has no evidence that this version computes"
+    elif verdict in (REPRODUCED, CONSISTENT_WITH_NONE):
+        # what is said of both arms does not hold by one of them
+        known = set(detail["contrast"][[v != NOT_TESTABLE for v in verdicts]])
+        silent = [c for c in dict.fromkeys(detail["contrast"]) if c not in known]
+        if silent:
+            verdict, reason = NOT_TESTABLE, f"{reason}; nothing in {' and '.join(silent)}"
     return Judgement(
         verdict=verdict,
         reason=summary(reason, verdicts),

@@ -121,7 +121,7 @@ def _detail(ctx: Context, claim: Claim, *, preset: str | None = None) -> pd.Data
 def _on_simulated(
     claim: Claim, detail: pd.DataFrame, *, found: Judgement, planted: pd.DataFrame | None
 ) -> Judgement:
-    if found.verdict == NOT_TESTABLE:
+    if set(found.row_verdicts) <= {NOT_TESTABLE}:
         return found
     if planted is None:
         text = "SIMULATED data without the planted truth beside them"
