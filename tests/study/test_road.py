@@ -462,3 +462,35 @@ def test_only_the_grade_that_is_missing_is_asked_for():
     first, then = _without_grades(Run())
     assert first == "no NT grade for 2 patients: A B"
     assert "that grade" in then
+
+
+def test_labels_of_the_users_take_the_place_of_ours(copy_of, tmp_path):
+    ours = anndata.read_h5ad(copy_of().out / "cells.h5ad").obs["cell_type"].astype(str)
+    # one type is called otherwise, one has no label, one is not in the file
+    theirs = ours.replace({"NK": "T", "B": ""})[ours.ne("CD14 monocyte")]
+    path = tmp_path / "labels.csv"
+    theirs.rename_axis("cell").rename("cell_type").to_csv(path)
+    settings = copy_of(labels=path)
+    reproduce(settings, only=["cells"])
+    found = anndata.read_h5ad(settings.out / "cells.h5ad").obs["cell_type"].astype(str)
+    assert {"NK", "B", "CD14 monocyte"} <= set(ours)
+    assert found.tolist() == ours.replace({"NK": "T"}).tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cell,majority\n{cell},T\n", r"labels\.csv: has no column cell_type; it has majority"),
+        (
+            "cell,cell_type\n{cell},t cell\n",
+            r"labels\.csv: cell_type is 't cell', but must be one of",
+        ),
+    ],
+)
+def test_labels_that_name_no_cell_type_are_refused(copy_of, tmp_path, text, said):
+    settings = copy_of()
+    cell = anndata.read_h5ad(settings.out / "cells.h5ad", backed="r").obs_names[0]
+    path = tmp_path / "labels.csv"
+    path.write_text(text.format(cell=cell))
+    with pytest.raises(InputError, match=said):
+        reproduce(copy_of(labels=path), only=["annotate"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cartscope import _keys as k
-from cartscope import io, tl
+from cartscope import tl
 from cartscope.study._context import cell_artifact
+from cartscope.study._labels import own_labels
 from cartscope.study._model import Step
 from cartscope.study._source import input_digests
 
@@ -17,15 +17,11 @@ if TYPE_CHECKING:
 def run(ctx: Context) -> None:
     """Score markers by cluster; the user's own labels take their place."""
     manifest = ctx.manifests.annotation
-    labels = None
-    if ctx.settings.labels is not None:
-        table = io.read_labels(ctx.settings.labels)
-        labels = table.set_index("cell")[k.obs.cell_type]
     with ctx.annotating("annotate") as adata:
         tl.annotate(
             adata,
             markers=manifest.markers(ctx.preset.cells.annotation.value),
-            labels=labels,
+            labels=own_labels(ctx),
             minimum=manifest.assign.minimum,
             margin=manifest.assign.margin,
         )

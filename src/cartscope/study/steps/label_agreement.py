@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from cartscope import _keys as k
-from cartscope import io, tl
+from cartscope import tl
 from cartscope._schema import LABEL_AGREEMENT
 from cartscope.study._context import cell_artifact
+from cartscope.study._labels import own_labels
 from cartscope.study._model import Step
 from cartscope.study.steps.annotate import STEP as ANNOTATE
 
@@ -82,9 +83,10 @@ def _panel(adata: AnnData, markers: object) -> AnnData:
 
 def _given(ctx: Context, adata: AnnData) -> np.ndarray:
     """Return which cells have a label of the user's, that no seed can change."""
-    if ctx.settings.labels is None:
+    labels = own_labels(ctx)
+    if labels is None:
         return np.zeros(adata.n_obs, dtype=bool)
-    return adata.obs_names.isin(io.read_labels(ctx.settings.labels)["cell"])
+    return adata.obs_names.isin(labels.index)
 
 
 STEP = Step(

@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cartscope import _keys as k
 from cartscope import geo, io
-from cartscope._check import one_of
 from cartscope._errors import InputError
 from cartscope._schema import GEO_INDEX
+from cartscope.study._labels import own_labels
 from cartscope.study._model import Step
 from cartscope.study._simulated import mark_simulated
 from cartscope.study._source import input_digests, read_source
@@ -35,8 +34,7 @@ def run(ctx: Context) -> None:
         table, left_out, base = found.samples, found.left_out, source.root
         _refuse_unplaced(left_out)
         table = mark_simulated(table, source.series_dirs(ctx.manifests.cohort.series))
-    if ctx.settings.labels is not None:
-        _check_labels(ctx)
+    own_labels(ctx)  # what no population could match is refused before anything is computed
     if ctx.settings.grades is not None:
         table = io.apply_grades(table, io.read_grades(ctx.settings.grades))
     elif source.grades is not None:
@@ -53,13 +51,6 @@ def run(ctx: Context) -> None:
     table = table.assign(path=[_relative(p, base, source.root) for p in table["path"]])
     ctx.write_table("work/samples.csv", table)
     ctx.write_table("work/not_used.csv", left_out)
-
-
-def _check_labels(ctx: Context) -> None:
-    """Refuse labels that no population could ever match, before anything is computed."""
-    known = [*ctx.manifests.annotation.cell_type, k.UNASSIGNED]
-    for name in sorted(set(io.read_labels(ctx.settings.labels)[k.obs.cell_type].astype(str))):
-        one_of(name, known, name=f"{ctx.settings.labels}: cell_type")
 
 
 def _relative(path: str, base: Path, root: Path) -> str:
