@@ -1,8 +1,8 @@
 """Exact statistics for few patients: arrays in, arrays out.
 
-Rank tests whose p-values are exact under ties, Benjamini-Hochberg, permutation of patients'
-labels, leave-one-patient-out influence, and what a comparison of so few patients can show at all:
-smallest attainable p and q, power and minimum detectable effect.
+Rank tests whose p-values are exact under ties, within strata too, Benjamini-Hochberg, permutation
+of patients' labels, leave-one-patient-out influence, and what a comparison of so few patients can
+show at all: smallest attainable p and q, power and minimum detectable effect.
 """
 
 from cartscope.stats._attainable import (
@@ -20,10 +20,13 @@ from cartscope.stats._power import detectable_effect, power
 from cartscope.stats._proportion_interval import Proportion, proportion_interval
 from cartscope.stats._relabel import Relabeled, relabel
 from cartscope.stats._signed_rank import SignedRank, signed_rank
+from cartscope.stats._van_elteren import VanElteren, van_elteren
 
 __all__ = [
     "mann_whitney",
     "MannWhitney",
+    "van_elteren",
+    "VanElteren",
     "signed_rank",
     "SignedRank",
     "benjamini_hochberg",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +18,17 @@ from cartscope.stats._arrays import (
 )
 from cartscope.stats._null import rank_sum_null
 from cartscope.stats._ranks import rank_rows, tie_sizes
+from cartscope.stats._stratified_null import Stratum, stratified_null, untied
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
 
 def smallest_p(
-    n_x: int,
-    n_y: int,
+    n_x: int | Sequence[int],
+    n_y: int | Sequence[int],
     *,
     alternative: Alternative = "two-sided",
     pooled: ArrayLike | None = None,
@@ -34,7 +38,7 @@ def smallest_p(
     Parameters
     ----------
     n_x
-        Observations in the first group.
+        Observations in the first group; one number per stratum for :func:`van_elteren`.
     n_y
         Observations in the second group.
     alternative
@@ -50,16 +54,22 @@ def smallest_p(
     Raises
     ------
     InputError
-        If a size isn't a whole number of at least 1, or ``pooled`` hasn't n_x + n_y values.
+        If a size isn't a whole number of at least 1 (0 is one in a stratum), ``pooled`` hasn't
+        n_x + n_y values, or it is given together with strata.
 
     Examples
     --------
     >>> from cartscope.stats import smallest_p
     >>> round(smallest_p(6, 4), 4), round(smallest_p(10, 6), 5), round(smallest_p(4, 3), 3)
     (0.0095, 0.00025, 0.057)
+    >>> round(smallest_p([10, 2], [6, 2]), 6), round(smallest_p([10, 0], [6, 4]), 5)
+    (4.2e-05, 0.00025)
     """
-    first, second = group_size(n_x, name="n_x"), group_size(n_y, name="n_y")
     one_of(alternative, ALTERNATIVES, name="alternative")
+    if not (isinstance(n_x, Real) and isinstance(n_y, Real)):
+        strata = _strata(n_x, n_y, pooled)
+        return stratified_null(strata).smallest(alternative) if strata else 1.0
+    first, second = group_size(n_x, name="n_x"), group_size(n_y, name="n_y")
     if pooled is None:
         ways = math.comb(first + second, first)
         return min(1.0, (2 if alternative == "two-sided" else 1) / ways)
@@ -70,8 +80,8 @@ def smallest_p(
 
 
 def attainable_level(
-    n_x: int,
-    n_y: int,
+    n_x: int | Sequence[int],
+    n_y: int | Sequence[int],
     *,
     alpha: float = 0.05,
     alternative: Alternative = "two-sided",
@@ -85,7 +95,7 @@ def attainable_level(
     Parameters
     ----------
     n_x
-        Observations in the first group.
+        Observations in the first group; one number per stratum for :func:`van_elteren`.
     n_y
         Observations in the second group.
     alpha
@@ -102,7 +112,8 @@ def attainable_level(
     Raises
     ------
     InputError
-        If a size isn't a whole number of at least 1, or ``pooled`` hasn't n_x + n_y values.
+        If a size isn't a whole number of at least 1 (0 is one in a stratum), ``pooled`` hasn't
+        n_x + n_y values, or it is given together with strata.
 
     Examples
     --------
@@ -110,9 +121,12 @@ def attainable_level(
     >>> round(attainable_level(4, 6), 4), attainable_level(3, 3)
     (0.0381, 0.0)
     """
-    first, second = group_size(n_x, name="n_x"), group_size(n_y, name="n_y")
     one_of(alternative, ALTERNATIVES, name="alternative")
     level = fraction(alpha, name="alpha")
+    if not (isinstance(n_x, Real) and isinstance(n_y, Real)):
+        strata = _strata(n_x, n_y, pooled)
+        return stratified_null(strata).level(level, alternative) if strata else 0.0
+    first, second = group_size(n_x, name="n_x"), group_size(n_y, name="n_y")
     ties = (1,) * (first + second)
     if pooled is not None:
         ties, _ = _ties_and_ranks(pooled, first=first, second=second)
@@ -189,6 +203,25 @@ def n_at_floor_needed(min_p: float, family_size: int, *, alpha: float = 0.05) ->
     while smallest_q(min_p, tests, n_at_floor=needed) >= level:
         needed += 1
     return needed
+
+
+def _strata(
+    n_x: int | Sequence[int], n_y: int | Sequence[int], pooled: ArrayLike | None
+) -> tuple[Stratum, ...]:
+    """Return the strata that hold both groups."""
+    if pooled is not None:
+        msg = "pooled holds the values of one stratum; with numbers per stratum leave it out."
+        raise InputError(msg)
+    sizes = []
+    for name, n in (("n_x", n_x), ("n_y", n_y)):
+        each = [n] if isinstance(n, Real) else list(n)
+        sizes.append([0 if one == 0 else group_size(one, name=name) for one in each])
+    if len(sizes[0]) != len(sizes[1]):
+        msg = (
+            f"n_x names {len(sizes[0])} strata and n_y {len(sizes[1])}; give both numbers of each."
+        )
+        raise InputError(msg)
+    return untied(*sizes)
 
 
 def _require_p(min_p: float) -> None:

@@ -9,6 +9,8 @@ from scipy.special import ndtri
 from cartscope._errors import InputError
 from cartscope.stats._arrays import NOT_TESTED, fraction, observations
 from cartscope.stats._null import u_cdf
+from cartscope.stats._stratified_shift import stratified_shift
+from cartscope.stats._van_elteren import stratum_codes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -36,6 +38,7 @@ def hodges_lehmann(
     *,
     confidence: float = 0.95,
     exact_below: int = 50,
+    strata: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> ShiftEstimate:
     """Estimate how far x lies above y: median of all differences x_i - y_j, with an exact interval.
 
@@ -54,11 +57,14 @@ def hodges_lehmann(
         Coverage asked for. Where the groups are too small for it the interval is infinite.
     exact_below
         Group size from which U is taken as normal; 50 as in R.
+    strata
+        Labels of x and of y: only differences within a stratum count, with van Elteren's weights,
+        and the limits are the shifts that :func:`van_elteren` does not reject.
 
     Returns
     -------
     estimate, low, high, confidence (attained), method (``"exact"``, ``"asymptotic"``, or ``"none"``
-    where a group had no value, with NaN).
+    where a group, or every stratum of one of them, had no value, with NaN).
 
     Raises
     ------
@@ -85,6 +91,8 @@ def hodges_lehmann(
         msg = "x or y holds an infinity, whose differences are undefined; drop or cap it first."
         raise InputError(msg)
     single = first.ndim == 1
+    if strata is not None:
+        return _within(first, second, strata=strata, level=level, exact_below=exact_below)
     first, second = np.atleast_2d(first.T), np.atleast_2d(second.T)
     tests, pairs = first.shape[0], first.shape[1] * second.shape[1]
     out = np.full((4, tests), np.nan)
@@ -126,3 +134,25 @@ def _summarize(ordered: np.ndarray, n_x: int, n_y: int, *, level: float, exact: 
     else:
         low, high = ordered[:, k - 1], ordered[:, pairs - k]
     return np.stack([estimate, low, high, np.full(len(ordered), attained)])
+
+
+def _within(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    strata: tuple[ArrayLike, ArrayLike],
+    level: float,
+    exact_below: int,
+) -> ShiftEstimate:
+    codes = stratum_codes(strata, sizes=(first.shape[0], second.shape[0]))
+    of_x, of_y = np.split(codes, [first.shape[0]])
+    found = []
+    for x, y in zip(np.atleast_2d(first.T), np.atleast_2d(second.T), strict=True):
+        a, b = ~np.isnan(x), ~np.isnan(y)
+        exact = max(a.sum(), b.sum()) < exact_below
+        found.append(
+            stratified_shift(x[a], y[b], (of_x[a], of_y[b]), level=level, exact=bool(exact))
+        )
+    if first.ndim == 1:
+        return ShiftEstimate(*found[0])
+    return ShiftEstimate(*(np.array(column) for column in zip(*found, strict=True)))

@@ -62,7 +62,14 @@ def _tails(counts: np.ndarray, low: int, *, center: int, scale: int) -> Null:
     return Null(low, cdf, sf, center, scale)
 
 
-def _doubled_midranks(ties: tuple[int, ...]) -> np.ndarray:
+def doubled_midranks(ties: tuple[int, ...]) -> np.ndarray:
+    """Return twice the midranks of values tied in groups of these sizes, ascending.
+
+    Parameters
+    ----------
+    ties
+        Sizes of the groups, from the smallest value up.
+    """
     sizes = np.asarray(ties, dtype=np.int64)
     ends = np.cumsum(sizes)
     return np.repeat(2 * ends - sizes + 1, sizes)
@@ -113,7 +120,7 @@ def rank_sum_null(ties: tuple[int, ...], n: int) -> RankSumNull:
     n
         Observations in the first sample, between 1 and one less than the sum of ``ties``.
     """
-    doubled = _doubled_midranks(ties)
+    doubled = doubled_midranks(ties)
     size = doubled.size
     scores = doubled - doubled[0]
     step = int(np.gcd.reduce(scores)) or 1
