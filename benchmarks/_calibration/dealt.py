@@ -113,7 +113,7 @@ def _compositions(
     if s.contrast.id in OTHER_TESTS:
         tests |= {"clr.csv": "clr", "propeller.csv": "propeller"}
     for artifact, test in tests.items():
-        rows = COMPOSITION_TESTS[test].function(counts[:, there], whole, in_group)
+        rows = COMPOSITION_TESTS[test].function(counts[:, there], whole, (in_group, None))
         rows["population"] = np.array(parts)[there]
         found[artifact].append(adjust(rows).assign(contrast=s.contrast.id))
     if kind in drawn.innate:

@@ -99,3 +99,12 @@ FAMILY = {
     "family_size": (INTEGER, "tests that fdr corrects for"),
     "min_p": (NUMBER, "smallest p these group sizes can give; nan where there is no floor"),
 }
+# of tests that may compare patients within strata; tables made elsewhere may lack them
+STRATA = {
+    "superiority": (
+        NUMBER,
+        "share of pairs of patients, of one stratum if there are, in which the group's is higher",
+    ),
+    "within": (TEXT, "what patients are compared within, study say; empty: all with all"),
+    "n_alone": (INTEGER, "patients whose stratum has nobody of the other group: not compared"),
+}

@@ -11,6 +11,7 @@ from cartscope._schema_columns import (
     OF_CONTRAST,
     P_VALUES,
     REASON,
+    STRATA,
     TEXT,
     Schema,
 )
@@ -66,11 +67,12 @@ DE = Schema(
         "log2_fc": (NUMBER, "log2(group / reference)"),
         "se": (NUMBER, "standard error of log2_fc"),
         "stat": (NUMBER, "Wald z, moderated t or U; sign follows log2_fc"),
+        "df": (NUMBER, "degrees of freedom of a t, inf for a normal z, nan for a rank test"),
         "p_value": (NUMBER, "two-sided, unadjusted"),
         "fdr": (NUMBER, "Benjamini-Hochberg within the contrast"),
         "reason": (TEXT, "why a value is missing"),
     },
-    optional=frozenset({"reason"}),
+    optional=frozenset({"df", "reason"}),
 )
 
 ENGINE_COMPARISON = Schema(
@@ -154,9 +156,10 @@ GENE_SET_SCORES = Schema(
         **P_VALUES,
         **FAMILY,
         **REASON,
+        **STRATA,
         "note": (TEXT, "how to read the set, and what it shares with others"),
     },
-    optional=frozenset({"note"}),
+    optional=frozenset({*STRATA, "note"}),
 )
 
 OVER_REPRESENTATION = Schema(

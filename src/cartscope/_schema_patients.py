@@ -11,6 +11,7 @@ from cartscope._schema_columns import (
     OF_CONTRAST,
     P_VALUES,
     REASON,
+    STRATA,
     TEXT,
     Schema,
 )
@@ -53,9 +54,10 @@ _PATIENT_TEST = {
     **P_VALUES,
     **FAMILY,
     **REASON,
+    **STRATA,
 }
-COMPOSITION = Schema("composition.csv", _PATIENT_TEST)
-CYCLING = Schema("cycling.csv", _PATIENT_TEST)
+COMPOSITION = Schema("composition.csv", _PATIENT_TEST, optional=frozenset(STRATA))
+CYCLING = Schema("cycling.csv", _PATIENT_TEST, optional=frozenset(STRATA))
 
 CORRECTED = Schema(
     "corrected.csv",
@@ -75,6 +77,7 @@ CORRECTED = Schema(
     },
     optional=frozenset(
         {
+            *STRATA,
             "missed_group",
             "missed_reference",
             "se_group",
@@ -116,12 +119,13 @@ LIGREC = Schema(
         **P_VALUES,
         **FAMILY,
         **REASON,
+        **STRATA,
         "databases": (TEXT, "resources that hold the pair"),
         "family": (TEXT, "primary: named before looking; exploratory: the other candidates"),
         "effect": (NUMBER, "rank-biserial correlation, -1 to 1"),
         "candidates": (TEXT, "how candidates were chosen, and what that does to q"),
     },
-    optional=frozenset({"databases", "family", "effect", "candidates"}),
+    optional=frozenset({*STRATA, "databases", "family", "effect", "candidates"}),
 )
 
 LIGREC_PATIENTS = Schema(

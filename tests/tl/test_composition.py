@@ -260,7 +260,7 @@ def test_shrunken_variances_and_moderated_t_are_limmas():
         dtype=float,
     ).T
     in_group = np.arange(7) < 3
-    table = COMPOSITION_TESTS["propeller"].function(counts, counts.sum(axis=1), in_group)
+    table = COMPOSITION_TESTS["propeller"].function(counts, counts.sum(axis=1), (in_group, None))
     assert table["stat"].to_numpy() == pytest.approx(
         [6.40467641542755, 1.24445948508982, -9.28805846231965, -1.94916320050066]
     )
@@ -279,7 +279,9 @@ def test_propeller_holds_its_level_without_a_difference():
         weights = np.exp(rng.normal(0, 0.4, (10, 6)))
         counts = np.array([rng.multinomial(300, w / w.sum()) for w in weights], dtype=float)
         in_group = np.arange(10) < 4
-        table = COMPOSITION_TESTS["propeller"].function(counts, counts.sum(axis=1), in_group)
+        table = COMPOSITION_TESTS["propeller"].function(
+            counts, counts.sum(axis=1), (in_group, None)
+        )
         p.extend(table["p_value"])
     share = np.mean(np.array(p) < 0.05)
     assert 0.03 < share < 0.07

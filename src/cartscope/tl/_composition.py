@@ -77,7 +77,7 @@ def composition_fractions(
     return FRACTIONS.check(long)
 
 
-def composition(
+def composition(  # noqa: PLR0913  (strata are an option of every test between patients)
     adata: AnnData,
     *,
     parts: str,
@@ -87,6 +87,7 @@ def composition(
     name: str | None = None,
     test: str = "mann_whitney",
     sorted_key: str | None = k.obs.sorted,
+    strata: str | None = None,
 ) -> pd.DataFrame:
     """Compare the shares of cell types or subsets between two groups of patients.
 
@@ -116,15 +117,18 @@ def composition(
     sorted_key
         obs column that marks cells of CAR-sorted libraries, in which compositions are an artefact
         of sorting. None allows them; within CAR+ cells they are allowed anyway.
+    strata
+        obs column within whose levels patients are compared, the study say: by van Elteren's test
+        (:func:`cartscope.stats.van_elteren`), or with a mean of its own in the moderated t.
 
     Returns
     -------
     One row per part: contrast, population (the part), car_status ("all" unless the cells share
     one), n_group, n_reference, median_group, median_reference (fractions), u, p_value, fdr
     (Benjamini-Hochberg over the parts), family_size, min_p (the smallest p these numbers of
-    patients can give), reason; then shift with shift_low and shift_high (Hodges-Lehmann
-    difference of the fractions, 95%), test, stat, and effect with effect_low and effect_high on
-    the scale of the test, which ``attrs["test"]`` describes.
+    patients can give), reason, superiority, within, n_alone; then shift with shift_low and
+    shift_high (Hodges-Lehmann difference of the fractions, 95%), test, stat, and effect with
+    effect_low and effect_high on the scale of the test, which ``attrs["test"]`` describes.
     ``attrs["left_out"]`` names patients without one of the two levels, ``attrs["few_cells"]``
     those below ``min_cells``.
 
@@ -149,16 +153,17 @@ def composition(
     """
     method = COMPOSITION_TESTS[_check.one_of(test, tuple(COMPOSITION_TESTS), name="test")]
     _refuse_sorted(adata, sorted_key)
-    groups = patient_groups(adata, contrast=contrast, unit=unit)
+    groups = patient_groups(adata, contrast=contrast, unit=unit, strata=strata)
     counts, totals = _counts(adata, parts=parts, unit=unit)
     names = np.asarray(groups.names, dtype=object)
     enough = totals.reindex(names, fill_value=0).to_numpy() >= min_cells
     used, in_group = names[enough], groups.in_group[enough]
+    within = None if groups.strata is None else groups.strata[enough]
     rows = pd.DataFrame({"population": counts.columns.astype(str)})
     numbers = counts.reindex(used, fill_value=0).to_numpy(dtype=float)
     whole = totals.reindex(used, fill_value=0).to_numpy(dtype=float)
     present = numbers.sum(axis=0) > 0
-    result = method.function(numbers[:, present], whole, in_group)
+    result = method.function(numbers[:, present], whole, (in_group, within))
     rows = rows.join(result.set_index(np.flatnonzero(present)))
     for column, group in (("n_group", in_group), ("n_reference", ~in_group)):
         rows[column] = rows[column].fillna(int(group.sum()))
@@ -166,11 +171,20 @@ def composition(
     few = empty_reason((int(in_group.sum()), int((~in_group).sum())), need=f"{min_cells} cells")
     if few:
         rows["reason"] = few
+    if (rows["n_alone"] > 0).any():
+        lone = rows["p_value"].isna() & (rows["reason"] == "")
+        rows.loc[lone, "reason"] = [
+            empty_reason((a, b), need="a cell", alone=int(c))
+            for a, b, c in rows.loc[lone, ["n_group", "n_reference", "n_alone"]].itertuples(
+                index=False
+            )
+        ]
     silent = rows["p_value"].isna() & (rows["reason"] == "")
     rows.loc[silent, "reason"] = f"not estimable by {test} with these patients"
     rows["contrast"] = groups.title if name is None else name
     rows["car_status"] = car_status_of(adata.obs)
     rows["test"] = test
+    rows["within"], rows["n_alone"] = strata or "", rows["n_alone"].fillna(0)
     table = COMPOSITION.check(adjust(rows))
     table.attrs.update(
         left_out=list(groups.left_out),

@@ -13,20 +13,20 @@ from scipy.stats import t as student
 
 from cartscope.tl._patient_test import rank_columns, shift_columns
 
-Function = Callable[[np.ndarray, np.ndarray, np.ndarray], pd.DataFrame]
+Who = tuple[np.ndarray, np.ndarray | None]  # which patients are in the group, and their strata
+Function = Callable[[np.ndarray, np.ndarray, Who], pd.DataFrame]
 SHIFT = ["shift", "shift_low", "shift_high"]
 EFFECT = ["effect", "effect_low", "effect_high"]
-MIN_ROWS = 3  # two means and a variance
 
 
 @dataclass(frozen=True)
 class CompositionTest:
     """A way to compare fractions.
 
-    ``function(counts, totals, in_group)`` takes patients x parts, patients, patients, and returns
-    a row per part: n_group, n_reference, median_group, median_reference (fractions), u, p_value,
-    min_p, shift, shift_low, shift_high (fractions), and stat, effect, effect_low, effect_high on
-    the scale of the test.
+    ``function(counts, totals, (in_group, strata))`` takes patients x parts, patients, patients,
+    patients or None, and returns a row per part: what :func:`rank_columns` gives of the fractions
+    (u, p_value and min_p those of the test), shift, shift_low, shift_high (fractions), and stat,
+    effect, effect_low, effect_high on the scale of the test. Patients are compared within strata.
     """
 
     name: str
@@ -34,37 +34,45 @@ class CompositionTest:
     function: Function
 
 
-def _mann_whitney(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
-    table = _fraction_columns(counts, totals, in_group)
+def _mann_whitney(counts: np.ndarray, totals: np.ndarray, who: Who) -> pd.DataFrame:
+    table = _fraction_columns(counts, totals, who)
     table["stat"] = table["u"]
     table[EFFECT] = table[SHIFT].to_numpy()
     return table
 
 
-def _clr(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+def _clr(counts: np.ndarray, totals: np.ndarray, who: Who) -> pd.DataFrame:
     logs = np.log(counts + 0.5)
     ratios = logs - logs.sum(axis=1, keepdims=True) / max(counts.shape[1], 1)
-    table = _fraction_columns(counts, totals, in_group)
-    tested = rank_columns(ratios, in_group)
-    table[["u", "p_value", "min_p"]] = tested[["u", "p_value", "min_p"]]
+    table = _fraction_columns(counts, totals, who)
+    tested = rank_columns(ratios, *who)
+    columns = ["u", "superiority", "p_value", "min_p"]
+    table[columns] = tested[columns]
     table["stat"] = table["u"]
-    table[EFFECT] = shift_columns(ratios, in_group).to_numpy()
+    table[EFFECT] = shift_columns(ratios, *who).to_numpy()
     return table
 
 
-def _propeller(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+def _propeller(counts: np.ndarray, totals: np.ndarray, who: Who) -> pd.DataFrame:
     logits = np.log((counts + 0.5) / (totals[:, None] - counts + 0.5))
-    n_x, n_y = int(in_group.sum()), int((~in_group).sum())
-    table = _fraction_columns(counts, totals, in_group)
-    table[["u", "p_value", "min_p", "stat", *EFFECT]] = np.nan
-    if min(n_x, n_y) == 0 or n_x + n_y < MIN_ROWS:
+    table = _fraction_columns(counts, totals, who)
+    table[["u", "superiority", "p_value", "min_p", "stat", *EFFECT]] = np.nan
+    in_group, strata = who
+    if not len(totals):
         return table
-    x, y = logits[in_group], logits[~in_group]
-    difference = x.mean(axis=0) - y.mean(axis=0)
-    freedom = n_x + n_y - 2
-    within = ((x - x.mean(axis=0)) ** 2).sum(axis=0) + ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    variances, more = moderated_variances(within / freedom, freedom)
-    error = np.sqrt(variances * (1 / n_x + 1 / n_y))
+    _, of = np.unique(np.zeros(len(totals)) if strata is None else strata, return_inverse=True)
+    means = (of[:, None] == np.arange(of.max() + 1)).astype(float)
+    # the group's indicator and the logits less the means of their strata
+    indicator = in_group - means @ _mean_of(means, in_group.astype(float))
+    freedom = len(totals) - means.shape[1] - 1
+    weight = (indicator**2).sum()
+    if freedom < 1 or weight == 0:
+        return table
+    centered = logits - means @ _mean_of(means, logits)
+    difference = indicator @ centered / weight
+    residual = centered - indicator[:, None] * difference
+    variances, more = moderated_variances((residual**2).sum(axis=0) / freedom, freedom)
+    error = np.sqrt(variances / weight)
     # the prior cannot know more than all parts together
     total = min(freedom + more, freedom * counts.shape[1])
     table["stat"] = difference / error
@@ -74,10 +82,15 @@ def _propeller(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> 
     return table
 
 
-def _fraction_columns(counts: np.ndarray, totals: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+def _mean_of(means: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the mean of each stratum."""
+    return (means.T @ values) / means.sum(axis=0).reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _fraction_columns(counts: np.ndarray, totals: np.ndarray, who: Who) -> pd.DataFrame:
     """Medians and shift are those of the fractions, whatever the scale of the test."""
     fractions = counts / totals[:, None]
-    return rank_columns(fractions, in_group).join(shift_columns(fractions, in_group))
+    return rank_columns(fractions, *who).join(shift_columns(fractions, *who))
 
 
 def moderated_variances(variances: np.ndarray, freedom: int) -> tuple[np.ndarray, float]:

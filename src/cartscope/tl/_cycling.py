@@ -83,7 +83,7 @@ def cycling_fractions(
     return FRACTIONS.check(long)
 
 
-def cycling(
+def cycling(  # noqa: PLR0913  (strata are an option of every test between patients)
     adata: AnnData,
     *,
     contrast: Contrast,
@@ -93,6 +93,7 @@ def cycling(
     min_cells: int = 50,
     name: str | None = None,
     missed: pd.DataFrame | None = None,
+    strata: str | None = None,
 ) -> pd.DataFrame:
     """Compare the share of cycling cells between two groups of patients.
 
@@ -118,12 +119,15 @@ def cycling(
         positive_fraction (cycling share of the patient's CAR+ cells, 0-1). A patient's fraction
         becomes (fraction - missed_share * positive_fraction) / (1 - missed_share), not below 0.
         Patients without both numbers are left out. None: no correction.
+    strata
+        obs column within whose levels patients are compared, the study say
+        (:func:`cartscope.stats.van_elteren`); None: all with all.
 
     Returns
     -------
     One row per population: contrast, population, car_status, n_group, n_reference, median_group,
     median_reference (fractions), u, p_value, fdr (Benjamini-Hochberg over the populations),
-    family_size, min_p, reason, shift with shift_low and shift_high
+    family_size, min_p, reason, superiority, within, n_alone, shift with shift_low and shift_high
     (Hodges-Lehmann difference of the fractions, 95%), corrected (bool).
 
     Raises
@@ -143,7 +147,7 @@ def cycling(
        median_group  p_value
     0           0.2      0.1
     """
-    groups = patient_groups(adata, contrast=contrast, unit=unit)
+    groups = patient_groups(adata, contrast=contrast, unit=unit, strata=strata)
     long = cycling_fractions(adata, groupby=groupby, population=population, unit=unit)
     populations = long[["population", "car_status"]].drop_duplicates().reset_index(drop=True)
     values = np.full((len(groups.names), len(populations)), np.nan)
@@ -155,12 +159,14 @@ def cycling(
         if entry.sample_or_patient in row:
             where = row[entry.sample_or_patient], column[entry.population, entry.car_status]
             values[where] = entry.fraction
-    tests = rank_columns(values, groups.in_group), shift_columns(values, groups.in_group)
+    who = groups.in_group, groups.strata
+    tests = rank_columns(values, *who), shift_columns(values, *who)
     rows = pd.concat([populations, *tests], axis=1)
     rows["reason"] = [
-        empty_reason((a, b), need=f"{min_cells} cells")
-        for a, b in zip(rows["n_group"], rows["n_reference"], strict=True)
+        empty_reason((a, b), need=f"{min_cells} cells", alone=c)
+        for a, b, c in rows[["n_group", "n_reference", "n_alone"]].itertuples(index=False)
     ]
+    rows["within"] = strata or ""
     rows["corrected"] = missed is not None
     rows["contrast"] = groups.title if name is None else name
     table = CYCLING.check(adjust(rows))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def gene_set_patient_test(
+def gene_set_patient_test(  # noqa: PLR0913  (strata are an option of every test between patients)
     pdata: AnnData,
     gene_sets: Mapping[str, Iterable[str]],
     *,
@@ -39,6 +39,7 @@ def gene_set_patient_test(
     min_size: int = 5,
     max_size: int = 500,
     name: str | None = None,
+    strata: str | None = None,
 ) -> pd.DataFrame:
     """Compare gene set scores between groups of patients, one value a patient.
 
@@ -66,17 +67,22 @@ def gene_set_patient_test(
         Largest number.
     name
         Fills the ``contrast`` column.
+    strata
+        obs column within whose levels patients are compared, the study say
+        (:func:`cartscope.stats.van_elteren`); not together with ``paired``.
 
     Returns
     -------
     One row per set: contrast, gene_set, size, n_group, n_reference, median_group,
     median_reference (mean z), effect with ci_low and ci_high (Hodges-Lehmann, 95%), u, p_value,
-    fdr (Benjamini-Hochberg over the sets), family_size, min_p, reason.
+    fdr (Benjamini-Hochberg over the sets), family_size, min_p, reason, and of unpaired patients
+    superiority, within, n_alone.
 
     Raises
     ------
     InputError
-        If a level is absent, a patient has more rows than allowed, or counts are not raw.
+        If a level is absent, a patient has more rows than allowed, counts are not raw, or pairs
+        are to be compared within strata.
 
     References
     ----------
@@ -99,7 +105,14 @@ def gene_set_patient_test(
     [[10.0, 4.0, 0.029]]
     """
     sets = checked_sets(gene_sets)
-    rows, groups = _paired_rows(pdata, contrast, unit) if paired else _rows(pdata, contrast, unit)
+    if paired and strata is not None:
+        msg = f"strata={strata!r}: a pair is compared with itself; leave out strata or paired."
+        raise InputError(msg)
+    rows, groups = (
+        _paired_rows(pdata, contrast, unit)
+        if paired
+        else _rows(pdata, contrast, unit, strata=strata)
+    )
     counts = _check.raw_counts(pdata)[rows]
     values = log_cpm(counts)
     place = {str(gene): i for i, gene in reversed(list(enumerate(pdata.var_names)))}
@@ -109,13 +122,18 @@ def gene_set_patient_test(
     if paired:
         table = _paired_test(scores)
     else:
-        parts = rank_columns(scores, groups.in_group), shift_columns(scores, groups.in_group)
+        who = groups.in_group, groups.strata
+        parts = rank_columns(scores, *who), shift_columns(scores, *who)
         table = pd.concat(parts, axis=1).rename(
             columns={"shift": "effect", "shift_low": "ci_low", "shift_high": "ci_high"}
         )
+        table["within"] = strata or ""
     table.insert(0, "gene_set", list(sets))
     table["size"] = sizes
-    few = empty_reason((int(table["n_group"].max()), int(table["n_reference"].max())), need="a row")
+    alone = int(table["n_alone"].max()) if "n_alone" in table else 0
+    few = empty_reason(
+        (int(table["n_group"].max()), int(table["n_reference"].max())), need="a row", alone=alone
+    )
     table["reason"] = [
         f"size {n} is below min_size={min_size}"
         if n < min_size
@@ -206,8 +224,10 @@ def set_scores(values: np.ndarray, sets: list[list[int]]) -> tuple[np.ndarray, l
     return scores, sizes
 
 
-def _rows(pdata: AnnData, contrast: Contrast, unit: str) -> tuple[np.ndarray, Groups]:
-    groups = patient_groups(pdata, contrast=contrast, unit=unit)
+def _rows(
+    pdata: AnnData, contrast: Contrast, unit: str, *, strata: str | None
+) -> tuple[np.ndarray, Groups]:
+    groups = patient_groups(pdata, contrast=contrast, unit=unit, strata=strata)
     names = pdata.obs[unit].astype(str).to_numpy()
     twice = pd.Series(names[np.isin(names, groups.names)])
     twice = twice[twice.duplicated()]

@@ -31,6 +31,7 @@ def ligand_receptor(
     unit: str = k.obs.patient,
     senders: Sequence[str] | None = None,
     receivers: Sequence[str] | None = None,
+    strata: str | None = None,
     **options: Unpack[LigandReceptorOptions],
 ) -> pd.DataFrame:
     """Compare ligand-receptor scores between two groups of patients.
@@ -57,6 +58,9 @@ def ligand_receptor(
         Populations that send; None: all.
     receivers
         Populations that receive; None: all.
+    strata
+        obs column within whose levels patients are compared, the study say
+        (:func:`cartscope.stats.van_elteren`); None: all with all.
     options
         name (fills the ``contrast`` column), score (``"product"``, the default,
         ``"geometric_mean"`` or ``"mean"``), min_cells (10: cells of a population a patient needs),
@@ -73,11 +77,12 @@ def ligand_receptor(
     ligand, receptor, n_group, n_reference (patients), median_group, median_reference (score),
     log2_change (of the medians; infinite where one is 0), u, p_value, fdr (Benjamini-Hochberg
     over the rows of its family without a reason), family_size, min_p (the smallest p that any
-    assignment of these scores to the groups could give), reason, effect (rank-biserial, -1 to 1),
-    databases, candidates (how they were chosen), family ("primary" or "exploratory": at 4 against
-    6 patients q below 0.1 needs a tenth of a family at its floor, which thousands of pairs never
-    reach and a few named ones can). A row whose min_p is not below alpha says "not attainable"
-    beside its p and is not in the family, whoever is in which group. ``attrs`` has family,
+    assignment of these scores to the groups could give), reason, superiority, within, n_alone,
+    effect (rank-biserial, -1 to 1), databases, candidates (how they were chosen), family
+    ("primary" or "exploratory": at 4 against 6 patients q below 0.1 needs a tenth of a family at
+    its floor, which thousands of pairs never reach and a few named ones can). A row whose min_p is
+    not below alpha says "not attainable" beside its p and is not in the family, whoever is in which
+    group. ``attrs`` has family,
     smallest_q (of a family that lies at its floor), n_not_attainable, n_considered and left_out.
 
     Raises
@@ -104,7 +109,7 @@ def ligand_receptor(
     0           5.0               2.0         1.32      0.1
     """
     _known(options)
-    groups = patient_groups(adata, contrast=contrast, unit=unit)
+    groups = patient_groups(adata, contrast=contrast, unit=unit, strata=strata)
     scores = ligand_receptor_scores(
         adata,
         groupby=groupby,
@@ -115,7 +120,7 @@ def ligand_receptor(
         score=options.get("score", "product"),
         min_cells=options.get("min_cells", 10),
     )
-    return compare_scores(scores, groups, options)
+    return compare_scores(scores, groups, {"within": strata or "", **options})
 
 
 def _known(options: LigandReceptorOptions) -> None:

@@ -15,6 +15,7 @@ from cartscope.tl._patient_test import (
     empty_reason,
     level_text,
     rank_columns,
+    strata_of,
     two_levels,
 )
 
@@ -39,6 +40,7 @@ class LigandReceptorTestOptions(TypedDict, total=False):
     report: Sequence[tuple[str, str]]
     primary: Sequence[tuple[str, str]]
     alpha: float
+    within: str
 
 
 def ligand_receptor_test(
@@ -46,6 +48,7 @@ def ligand_receptor_test(
     levels: Mapping[str, object],
     *,
     contrast: tuple[object, object],
+    strata: Mapping[str, object] | None = None,
     **options: Unpack[LigandReceptorTestOptions],
 ) -> pd.DataFrame:
     """Compare scores that are there already; several contrasts can share them.
@@ -58,8 +61,12 @@ def ligand_receptor_test(
         Patient -> level; patients without one, or without scores, are left out.
     contrast
         ``(group, reference)``, compared as text.
+    strata
+        Patient -> stratum within which patients are compared (:func:`cartscope.stats.van_elteren`);
+        None: all with all.
     options
-        Those of :func:`ligand_receptor` but score and min_cells, which are those of ``scores``.
+        Those of :func:`ligand_receptor` but score and min_cells, which are those of ``scores``;
+        and within, what strata are called.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def ligand_receptor_test(
     Raises
     ------
     InputError
-        If a level or option is unknown, or the two levels are one.
+        If a level or option is unknown, the two levels are one, or a patient has no stratum.
 
     Examples
     --------
@@ -103,6 +110,7 @@ def ligand_receptor_test(
         in_group=np.array([texts[p] == group for p in scored], dtype=bool),
         contrast=("level", group, reference),
         left_out=tuple(sorted(set(texts) - set(scored))),
+        strata=strata_of(scored, strata),
     )
     return compare_scores(scores, groups, options)
 
@@ -141,7 +149,7 @@ def compare_scores(
             if not keep.size:
                 continue
             values = scores.between(source, target)[rows][:, keep]
-            part = rank_columns(values, groups.in_group)
+            part = rank_columns(values, groups.in_group, groups.strata)
             part[["ligand", "receptor"]] = names.iloc[keep].to_numpy()
             part["source"], part["target"] = source, target
             part["databases"] = databases[keep]
@@ -155,6 +163,10 @@ def compare_scores(
                 )
                 for j in keep
             ]
+            lone = (part["p_value"].isna() & (part["reason"] == "")).to_numpy()
+            part.loc[lone, "reason"] = [
+                empty_reason((0, 0), need="", alone=int(n)) for n in part.loc[lone, "n_alone"]
+            ]
             parts.append(part)
     if not parts:
         table = LIGREC.empty()
@@ -162,14 +174,14 @@ def compare_scores(
         return table
     table = pd.concat(parts, ignore_index=True)
     untested = table["reason"] != ""
-    table.loc[untested, ["u", "p_value"]] = np.nan
+    table.loc[untested, ["u", "superiority", "p_value"]] = np.nan
     table["candidates"] = BLIND if options.get("genes") is None else GIVEN
     table["contrast"] = groups.title if options.get("name") is None else options["name"]
     group, reference = table["median_group"].to_numpy(), table["median_reference"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         table["log2_change"] = np.log2(group / reference)
-        pairs_of_patients = table["n_group"] * table["n_reference"]
-        table["effect"] = 2 * table["u"] / pairs_of_patients.where(pairs_of_patients > 0) - 1
+    table["within"] = "" if groups.strata is None else options.get("within", "strata")
+    table["effect"] = 2 * table["superiority"] - 1
     hopeless = (table["reason"] == "") & (table["min_p"] >= alpha)
     table.loc[hopeless, "reason"] = [
         f"not attainable: p cannot be below {p:.2g} with {a} against {b} patients"

@@ -15,6 +15,7 @@ from cartscope.tl._patient_test import (
     level_text,
     rank_columns,
     shift_columns,
+    strata_of,
     two_levels,
 )
 
@@ -149,6 +150,8 @@ def compare_fractions(
     contrast: tuple[object, object],
     min_cells: int = 25,
     name: str = "",
+    strata: Mapping[str, object] | None = None,
+    within: str = "strata",
 ) -> pd.DataFrame:
     """Compare shares that are there already, for instance corrected ones, between patients.
 
@@ -165,18 +168,24 @@ def compare_fractions(
         Cells the whole needs in a patient.
     name
         Fills the ``contrast`` column.
+    strata
+        Patient -> stratum within which patients are compared (:func:`cartscope.stats.van_elteren`);
+        None: all with all.
+    within
+        What strata are called, the study say.
 
     Returns
     -------
     One row per population and CAR status, as :func:`composition` gives them: contrast,
     population, car_status, n_group, n_reference, median_group, median_reference, u, p_value, fdr
-    (over the rows), family_size, min_p, reason, shift, shift_low, shift_high.
+    (over the rows), family_size, min_p, reason, superiority, within, n_alone, shift, shift_low,
+    shift_high.
 
     Raises
     ------
     InputError
         If a level occurs nowhere or is compared with itself, or a patient has two rows of one
-        population.
+        population or no stratum.
 
     Examples
     --------
@@ -211,11 +220,13 @@ def compare_fractions(
         aggfunc="first",
     ).reindex(index=patients, columns=pd.MultiIndex.from_frame(kinds))
     values = wide.to_numpy(dtype=float)
-    tests = rank_columns(values, in_group), shift_columns(values, in_group)
+    who = in_group, strata_of(patients, strata)
+    tests = rank_columns(values, *who), shift_columns(values, *who)
     rows = pd.concat([kinds, *tests], axis=1)
     rows["reason"] = [
-        empty_reason((a, b), need=f"an estimate from {min_cells} cells")
-        for a, b in zip(rows["n_group"], rows["n_reference"], strict=True)
+        empty_reason((a, b), need=f"an estimate from {min_cells} cells", alone=c)
+        for a, b, c in rows[["n_group", "n_reference", "n_alone"]].itertuples(index=False)
     ]
     rows["contrast"] = name
+    rows["within"] = "" if strata is None else within
     return COMPOSITION.check(adjust(rows))

@@ -12,10 +12,16 @@ import pandas as pd
 from cartscope import _check
 from cartscope import _keys as k
 from cartscope._errors import InputError
-from cartscope.stats import benjamini_hochberg, hodges_lehmann, mann_whitney, smallest_p
+from cartscope.stats import (
+    benjamini_hochberg,
+    hodges_lehmann,
+    mann_whitney,
+    smallest_p,
+    van_elteren,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anndata import AnnData
 
@@ -24,12 +30,13 @@ Contrast = tuple[str, object, object]
 
 @dataclass(frozen=True)
 class Groups:
-    """Units (patients) of a contrast, sorted by name."""
+    """Units (patients) of a contrast, sorted by name; ``strata`` holds the stratum of each."""
 
     names: tuple[str, ...]
     in_group: np.ndarray
     contrast: Contrast
     left_out: tuple[str, ...]
+    strata: np.ndarray | None = None
 
     @property
     def title(self) -> str:
@@ -47,8 +54,10 @@ def level_text(value: object) -> str:
     return str(value)
 
 
-def patient_groups(adata: AnnData, *, contrast: Contrast, unit: str) -> Groups:
-    """Read one level per unit off the cells.
+def patient_groups(
+    adata: AnnData, *, contrast: Contrast, unit: str, strata: str | None = None
+) -> Groups:
+    """Read one level, and one stratum, per unit off the cells.
 
     Parameters
     ----------
@@ -58,48 +67,89 @@ def patient_groups(adata: AnnData, *, contrast: Contrast, unit: str) -> Groups:
         ``(factor, group, reference)``: an obs column and two of its levels, compared as text.
     unit
         obs column that names the patients.
+    strata
+        obs column within whose levels units are compared; None: all with all.
 
     Returns
     -------
-    The units that have one of the two levels; units without a level, or with a third one, are
-    ``left_out``.
+    The units that have one of the two levels; units without a level or a stratum, or with a third
+    level, are ``left_out``.
 
     Raises
     ------
     InputError
-        If a level occurs nowhere, both levels are the same, or a unit has more than one level.
+        If a level occurs nowhere, both levels are the same, or a unit has more than one level or
+        stratum.
     """
     factor, group, reference = _triple(contrast)
     _check.require(adata, "obs", unit, made_by="your own code: it names the patient of each cell")
     _check.require(adata, "obs", factor, made_by="your own code: it holds the two levels")
-    pairs = adata.obs[[unit, factor]].drop_duplicates()
-    pairs = pairs[pairs[unit].notna()]
-    pairs = pd.DataFrame(
-        {
-            "unit": [str(value) for value in pairs[unit]],
-            "level": ["" if pd.isna(v) else level_text(v) for v in pairs[factor]],
-        }
-    )
-    twice = pairs.loc[pairs["unit"].duplicated(keep=False)].groupby("unit")["level"]
-    if twice.ngroups:
-        name, levels = next(iter(twice))
-        msg = (
-            f"obs[{factor!r}] must be one value per {unit}, but {name!r} has {sorted(levels)}; "
-            "give only the cells of one time point, or a factor that describes the patient."
-        )
-        raise InputError(msg)
+    pairs = _one_each(adata.obs, unit, factor)
     texts = (level_text(group), level_text(reference))
     present = sorted(set(pairs["level"]) - {""})
     for text in texts:
         if text not in present:
             _check.one_of(text, present, name=f"a level of contrast[{factor!r}]")
     used = pairs[pairs["level"].isin(texts)].sort_values("unit")
+    labels = None
+    if strata is not None:
+        _check.require(adata, "obs", strata, made_by="your own code: it holds study or batch")
+        there = _one_each(adata.obs, unit, strata).set_index("unit")["level"]
+        used = used[used["unit"].map(there) != ""]
+        labels = used["unit"].map(there).to_numpy()
     return Groups(
         names=tuple(used["unit"]),
         in_group=(used["level"] == texts[0]).to_numpy(),
         contrast=(factor, group, reference),
         left_out=tuple(sorted(set(pairs["unit"]) - set(used["unit"]))),
+        strata=labels,
     )
+
+
+def _one_each(obs: pd.DataFrame, unit: str, column: str) -> pd.DataFrame:
+    """Return unit and level, "" where it is missing; one row per unit."""
+    pairs = obs[[unit, column]].drop_duplicates()
+    pairs = pairs[pairs[unit].notna()]
+    pairs = pd.DataFrame(
+        {
+            "unit": [str(value) for value in pairs[unit]],
+            "level": ["" if pd.isna(v) else level_text(v) for v in pairs[column]],
+        }
+    )
+    twice = pairs.loc[pairs["unit"].duplicated(keep=False)].groupby("unit")["level"]
+    if twice.ngroups:
+        name, levels = next(iter(twice))
+        msg = (
+            f"obs[{column!r}] must be one value per {unit}, but {name!r} has {sorted(levels)}; "
+            "give only the cells of one time point, or a column that describes the patient."
+        )
+        raise InputError(msg)
+    return pairs
+
+
+def strata_of(names: Sequence[str], strata: Mapping[str, object] | None) -> np.ndarray | None:
+    """Return the stratum of each patient as text, or None where there are none.
+
+    Parameters
+    ----------
+    names
+        Patients.
+    strata
+        Patient -> stratum; None: all are compared with all.
+
+    Raises
+    ------
+    InputError
+        If a patient has no stratum.
+    """
+    if strata is None:
+        return None
+    known = {str(p): level_text(v) for p, v in strata.items() if not pd.isna(v)}
+    absent = [name for name in names if name not in known]
+    if absent:
+        msg = f"strata has nothing for {absent[:3]}; give every patient a stratum, or leave it out."
+        raise InputError(msg)
+    return np.array([known[name] for name in names], dtype=object)
 
 
 def _triple(contrast: Contrast) -> Contrast:
@@ -143,7 +193,9 @@ def unit_codes(adata: AnnData, unit: str, names: Sequence[str]) -> np.ndarray:
     return places[values]
 
 
-def rank_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+def rank_columns(
+    values: np.ndarray, in_group: np.ndarray, strata: np.ndarray | None = None
+) -> pd.DataFrame:
     """Return counts, medians and the exact U test of each column.
 
     Parameters
@@ -152,12 +204,21 @@ def rank_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
         Units x tests; nan where a unit has no value.
     in_group
         Which units are in the group; the others are the reference.
+    strata
+        Stratum of each unit: units are compared within strata only (van Elteren's test).
 
     Returns
     -------
-    A row per test: n_group, n_reference, median_group, median_reference, u, p_value, min_p (the
-    smallest p that any assignment of these values to the groups could give).
+    A row per test: n_group, n_reference, median_group, median_reference, u, superiority, p_value,
+    min_p (the smallest p that any assignment of these values to the groups, within strata, could
+    give), n_alone (units with a value whose stratum has nobody of the other group: they say
+    nothing, and count nowhere else in the row).
     """
+    alone = np.zeros(values.shape[1], dtype=np.int64)
+    if strata is not None:
+        compared = _with_partner(values, in_group, strata)
+        alone = (np.isfinite(values) & ~np.isfinite(compared)).sum(axis=0)
+        values = compared
     x, y = values[in_group], values[~in_group]
     n_x = np.isfinite(x).sum(axis=0)
     n_y = np.isfinite(y).sum(axis=0)
@@ -168,17 +229,35 @@ def rank_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
             "median_group": _median(x),
             "median_reference": _median(y),
             "u": np.nan,
+            "superiority": np.nan,
             "p_value": np.nan,
             "min_p": np.nan,
+            "n_alone": alone,
         }
     )
     able = (n_x > 0) & (n_y > 0)
-    if able.any():
-        result = mann_whitney(x[:, able], y[:, able])
-        table.loc[able, "u"] = np.asarray(result.u, dtype=float)
-        table.loc[able, "p_value"] = np.asarray(result.p_value, dtype=float)
-        table.loc[able, "min_p"] = _floors(x[:, able], y[:, able])
+    if not able.any():
+        return table
+    x, y = x[:, able], y[:, able]
+    if strata is None:
+        plain = mann_whitney(x, y)
+        found = [plain.u, plain.u / (n_x * n_y)[able], plain.p_value, _floors(x, y)]
+    else:
+        within = van_elteren(x, y, strata=(strata[in_group], strata[~in_group]))
+        found = [within.u, within.superiority, within.p_value, within.min_p]
+    table.loc[able, ["u", "superiority", "p_value", "min_p"]] = np.stack(found, axis=1)
     return table
+
+
+def _with_partner(values: np.ndarray, in_group: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Return the values of units whose stratum has somebody of the other group, else nan."""
+    out = np.full(values.shape, np.nan)
+    for stratum in pd.unique(strata):
+        here = strata == stratum
+        known = np.isfinite(values)
+        both = known[here & in_group].any(axis=0) & known[here & ~in_group].any(axis=0)
+        out[np.ix_(here, both)] = values[np.ix_(here, both)]
+    return out
 
 
 def _floors(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -201,7 +280,9 @@ def _floors(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return floors[kind.ravel()]
 
 
-def shift_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
+def shift_columns(
+    values: np.ndarray, in_group: np.ndarray, strata: np.ndarray | None = None
+) -> pd.DataFrame:
     """Return how far the group lies above the reference in each column.
 
     Parameters
@@ -210,6 +291,8 @@ def shift_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
         Units x tests; nan where a unit has no value.
     in_group
         Which units are in the group.
+    strata
+        Stratum of each unit: only differences within strata count.
 
     Returns
     -------
@@ -220,7 +303,8 @@ def shift_columns(values: np.ndarray, in_group: np.ndarray) -> pd.DataFrame:
     if not (len(x) and len(y)):
         missing = np.full(values.shape[1], np.nan)
         return pd.DataFrame({"shift": missing, "shift_low": missing, "shift_high": missing})
-    shift = hodges_lehmann(x, y)
+    within = None if strata is None else (strata[in_group], strata[~in_group])
+    shift = hodges_lehmann(x, y, strata=within)
     return pd.DataFrame({"shift": shift.estimate, "shift_low": shift.low, "shift_high": shift.high})
 
 
@@ -250,15 +334,19 @@ def adjust(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def empty_reason(row_n: tuple[int, int], *, need: str) -> str:
+def empty_reason(row_n: tuple[int, int], *, need: str, alone: int = 0) -> str:
     """Say which group has nobody left, or nothing.
 
     Parameters
     ----------
     row_n
-        Units in the group and in the reference.
+        Units in the group and in the reference that are compared.
     need
         What a unit needs to be counted.
+    alone
+        Units that have it, but whose stratum has nobody of the other group.
     """
     sides = [name for name, n in zip(("group", "reference"), row_n, strict=True) if n == 0]
+    if sides and alone:
+        return f"not comparable: none of the strata of {alone} patients holds both groups"
     return f"too few cells: no patient of the {' and the '.join(sides)} has {need}" if sides else ""
