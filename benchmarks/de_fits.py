@@ -4,7 +4,10 @@
     python benchmarks/de_fits.py --more-dispersion 0.15    the arm with anakinra varies more
 
 CD14 monocytes by CRS grade unless told otherwise; `without anakinra` on the shared fits is the
-effect among patients without anakinra. Level: share of genes without an effect with p < 0.05.
+effect among patients without anakinra. Level: share of genes without an effect with p < 0.05, and
+of cohorts where any gene has q < 0.1. Power: share of planted genes (more than 0.5 log2) called at
+q < 0.1, the share of false ones among the called (FDP), and, whatever q says, the share of planted
+genes down the list by p until more than a tenth of it are false (recall at FDP 0.1).
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import cartscope as cs
 
 TERM = ("group", "group", "reference")
 ALPHA = 0.1
+ENGINES = ("deseq2", "quasi_likelihood", "limma_voom")
+PLANTED, NOTHING = 0.5, 1e-9  # log2; what lies between is neither planted nor false
 SHARED = ("~ anakinra * group", "~ anakinra * group + study")
 
 
@@ -69,29 +74,44 @@ def planted(pdata) -> dict[str, pd.Series]:
     return effects
 
 
+def score(table: pd.DataFrame, true: np.ndarray, n_planted: int) -> dict[str, float]:
+    """Return level and power of one table, given the size of what is planted in its genes."""
+    silent = table["p_value"][true < NOTHING].dropna()
+    called = (table["fdr"] < ALPHA).to_numpy()
+    false = (called & (true < NOTHING)).sum()
+    scores = {
+        "genes": len(table),
+        "p < 0.05": (silent < 0.05).mean(),
+        "p < 0.01": (silent < 0.01).mean(),
+        "p < 1e-4 x 1e4": (silent < 1e-4).mean() * 1e4,
+        "any q < 0.1": float(called.any()),
+        "called": called.sum(),
+    }
+    if not n_planted:
+        return scores
+    order = np.argsort(table["p_value"].fillna(1).to_numpy(), kind="stable")
+    wrong = np.cumsum(true[order] < NOTHING)
+    good = np.flatnonzero(wrong <= ALPHA * np.arange(1, order.size + 1))
+    down = (true[order[: good[-1] + 1 if good.size else 0]] > PLANTED).sum()
+    return scores | {
+        "planted": n_planted,
+        "recall": (called & (true > PLANTED)).sum() / n_planted,
+        "FDP": false / max(called.sum(), 1),
+        "recall at FDP 0.1": down / n_planted,
+    }
+
+
 def measure(options: argparse.Namespace, n: int, *, null: bool) -> pd.DataFrame:
     rows = []
     for seed in range(n):
         pdata = cohort(options, 300 + seed, null=null)
         effects = planted(pdata)
-        for engine in ("deseq2", "limma_voom"):
+        for engine in ENGINES:
             for fit, arm, table in tests(pdata, engine):
                 true = effects[arm].reindex(table["gene"]).abs().to_numpy()
-                silent = table["p_value"][true < 1e-9].dropna()
-                called = (table["fdr"] < ALPHA).to_numpy()
+                n_planted = (effects[arm].abs() > PLANTED).sum()
                 rows.append(
-                    {
-                        "engine": engine,
-                        "arm": arm,
-                        "fit": fit,
-                        "genes": len(table),
-                        "p < 0.05": (silent < 0.05).mean(),
-                        "p < 0.01": (silent < 0.01).mean(),
-                        "called": called.sum(),
-                        "planted": (effects[arm].abs() > 0.5).sum(),
-                        "found": (called & (true > 0.5)).sum(),
-                        "false": (called & (true < 1e-9)).sum(),
-                    }
+                    {"engine": engine, "arm": arm, "fit": fit, **score(table, true, n_planted)}
                 )
     return pd.DataFrame(rows).groupby(["engine", "arm", "fit"]).mean()
 

@@ -44,6 +44,7 @@ from cartscope.tl.de import (
     estimability,
     fit_differential_expression,
     interaction_effects,
+    quasi_likelihood_fit,
     shrink_lfc,
 )
 
@@ -81,6 +82,7 @@ __all__ = [
     "estimability",
     "EstimabilityReport",
     "interaction_effects",
+    "quasi_likelihood_fit",
     "shrink_lfc",
     "compare_engines",
     "gsea",

@@ -208,7 +208,7 @@ def test_no_common_gene_is_refused_with_a_cure(pseudobulk):
     assert table["p_value"].notna().any()
 
 
-@pytest.mark.parametrize("engine", ["deseq2", "limma_voom", "wilcoxon"])
+@pytest.mark.parametrize("engine", ["deseq2", "quasi_likelihood", "limma_voom", "wilcoxon"])
 def test_empty_sample_is_named(engine, pseudobulk):
     data = pseudobulk("two_groups")
     data.X[3] = 0

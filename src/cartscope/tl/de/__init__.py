@@ -5,6 +5,7 @@ from cartscope.tl.de._engines import DE_ENGINES
 from cartscope.tl.de._estimability import estimability
 from cartscope.tl.de._group_dispersion import dispersion_by_group
 from cartscope.tl.de._interaction import interaction_effects
+from cartscope.tl.de._quasi_refit import quasi_likelihood_fit
 from cartscope.tl.de._report import EstimabilityReport
 from cartscope.tl.de._run import (
     DifferentialExpressionFit,
@@ -23,5 +24,6 @@ __all__ = [
     "estimability",
     "fit_differential_expression",
     "interaction_effects",
+    "quasi_likelihood_fit",
     "shrink_lfc",
 ]

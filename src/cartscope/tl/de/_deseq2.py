@@ -12,13 +12,13 @@ from scipy.stats import norm
 
 from cartscope._check import one_of
 from cartscope._errors import InputError
-from cartscope.stats import benjamini_hochberg
 from cartscope.tl.de import _pydeseq2_slots as slot
-from cartscope.tl.de._filtering import filtered_fdr
+from cartscope.tl.de._filtering import adjusted
 from cartscope.tl.de._method import CountTable, Engine
 
 if TYPE_CHECKING:
     from cartscope.tl.de._method import FittedContrast
+    from cartscope.tl.de._quasi import QuasiState
     from cartscope.tl.de._trend import Trend
 
 _log = logging.getLogger(__name__)
@@ -61,48 +61,17 @@ class DeseqState:
 
 def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqState:
     """Fit the model of one design to every gene; see :class:`Engine`."""
-    from anndata import AnnData
     from threadpoolctl import threadpool_limits
 
-    one_of(options.size_factors, ("ratio", "poscounts"), name="size_factors")
-    if not 0 < options.alpha < 1:
-        msg = f"alpha is {options.alpha!r}, but must be between 0 and 1."
-        raise InputError(msg)
-    counts = table.counts
-    _require_size_factors(table, options)
-    rescale = _centre(matrix)
-    matrix = np.linalg.solve(rescale.T, matrix.T).T
-    names = [f"coefficient {i}" for i in range(matrix.shape[1])]
-    adata = AnnData(
-        counts.astype(np.int64),
-        obs=pd.DataFrame(index=table.samples),
-        var=pd.DataFrame(index=pd.RangeIndex(counts.shape[1]).astype(str)),
-    )
-    arguments: dict[str, Any] = {
-        "adata": adata,
-        "design": pd.DataFrame(matrix, index=table.samples, columns=names),
-        "size_factors_fit_type": options.size_factors,
-        "refit_cooks": options.cooks,
-        "quiet": True,
-    }
+    dds, matrix, rescale = data_set(table, matrix, options)
     with threadpool_limits(limits=1, user_api="blas"):
-        if options.r_faithful:
-            from cartscope.tl.de._faithful import FaithfulDataSet
-            from cartscope.tl.de._inference import BatchedInference
-
-            inference = BatchedInference(n_cpus=options.n_jobs)
-            dds = FaithfulDataSet(**arguments, inference=inference)
-        else:
-            from pydeseq2.dds import DeseqDataSet
-
-            dds = DeseqDataSet(**arguments, n_cpus=options.n_jobs)
         dds.deseq2()
     var = dds.var
     no = np.zeros(dds.n_vars, dtype=bool)
     emptied = var[slot.EMPTIED].to_numpy() if slot.EMPTIED in var else no
     return DeseqState(
-        counts=np.ascontiguousarray(counts.T),
-        matrix=np.ascontiguousarray(matrix),
+        counts=np.ascontiguousarray(table.counts.T),
+        matrix=matrix,
         rescale=rescale,
         size_factors=dds.obs[slot.SIZE_FACTORS].to_numpy(dtype=np.float64),
         base_mean=var[slot.NORMED_MEANS].to_numpy(dtype=np.float64),
@@ -120,6 +89,54 @@ def fit(table: CountTable, matrix: np.ndarray, options: DeseqOptions) -> DeseqSt
     )
 
 
+def data_set(
+    table: CountTable, matrix: np.ndarray, options: DeseqOptions
+) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return PyDESeq2's data set before any fit, the matrix it is given, and its change of basis.
+
+    Parameters
+    ----------
+    table
+        The counts.
+    matrix
+        Samples x coefficients.
+    options
+        Of the engine.
+    """
+    from anndata import AnnData
+
+    one_of(options.size_factors, ("ratio", "poscounts"), name="size_factors")
+    if not 0 < options.alpha < 1:
+        msg = f"alpha is {options.alpha!r}, but must be between 0 and 1."
+        raise InputError(msg)
+    counts = table.counts
+    _require_size_factors(table, options)
+    rescale = _centre(matrix)
+    matrix = np.ascontiguousarray(np.linalg.solve(rescale.T, matrix.T).T)
+    names = [f"coefficient {i}" for i in range(matrix.shape[1])]
+    adata = AnnData(
+        counts.astype(np.int64),
+        obs=pd.DataFrame(index=table.samples),
+        var=pd.DataFrame(index=pd.RangeIndex(counts.shape[1]).astype(str)),
+    )
+    arguments: dict[str, Any] = {
+        "adata": adata,
+        "design": pd.DataFrame(matrix, index=table.samples, columns=names),
+        "size_factors_fit_type": options.size_factors,
+        "refit_cooks": options.cooks,
+        "quiet": True,
+    }
+    if options.r_faithful:
+        from cartscope.tl.de._faithful import FaithfulDataSet
+        from cartscope.tl.de._inference import BatchedInference
+
+        inference = BatchedInference(n_cpus=options.n_jobs)
+        return FaithfulDataSet(**arguments, inference=inference), matrix, rescale
+    from pydeseq2.dds import DeseqDataSet
+
+    return DeseqDataSet(**arguments, n_cpus=options.n_jobs), matrix, rescale
+
+
 def test(state: DeseqState, contrast: FittedContrast, options: DeseqOptions) -> pd.DataFrame:
     """Test one contrast on the fit; see :class:`Engine`."""
     if state.shipped is not None:
@@ -130,17 +147,11 @@ def test(state: DeseqState, contrast: FittedContrast, options: DeseqOptions) -> 
     p = 2 * norm.sf(np.abs(stat))
     for values, empty in ((log2_fc, 0.0), (se, 0.0), (stat, 0.0), (p, 1.0)):
         values[state.emptied] = empty
-    if contrast.samples is not None:
-        # nothing to compare, though other levels of the factor give the gene an error
-        silent = ~state.counts[:, contrast.samples].any(axis=1) & ~np.isnan(p)
-        log2_fc[silent], stat[silent], p[silent] = 0.0, 0.0, 1.0
+    nothing = silent(state.counts, contrast) & ~np.isnan(p)
+    log2_fc[nothing], stat[nothing], p[nothing] = 0.0, 0.0, 1.0
     p[state.outlying] = np.nan
-    reason = np.full(p.shape, "", dtype=object)
-    if options.independent_filtering:
-        fdr, cutoff = filtered_fdr(p, state.base_mean, options.alpha)
-        reason[~np.isnan(p) & np.isnan(fdr)] = f"mean count below {cutoff:.3g}: filtered"
-    else:
-        fdr = benjamini_hochberg(p)
+    alpha = options.alpha if options.independent_filtering else None
+    fdr, reason = adjusted(p, state.base_mean, alpha=alpha)
     reason[state.outlying] = "count outlier: Cook's distance"
     reason[np.isnan(state.betas[:, 0])] = "no counts"
     return pd.DataFrame(
@@ -149,6 +160,7 @@ def test(state: DeseqState, contrast: FittedContrast, options: DeseqOptions) -> 
             "log2_fc": log2_fc,
             "se": se,
             "stat": stat,
+            "df": np.inf,
             "p_value": p,
             "fdr": fdr,
             "reason": reason,
@@ -156,13 +168,30 @@ def test(state: DeseqState, contrast: FittedContrast, options: DeseqOptions) -> 
     )
 
 
-def effect(state: DeseqState, contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def silent(counts: np.ndarray, contrast: FittedContrast) -> np.ndarray:
+    """Return which genes have no count in either level that a contrast compares.
+
+    There is nothing to compare, though other levels of the factor give such a gene an error.
+
+    Parameters
+    ----------
+    counts
+        Genes x samples.
+    contrast
+        The contrast.
+    """
+    if contrast.samples is None:
+        return np.zeros(len(counts), dtype=bool)
+    return ~counts[:, contrast.samples].any(axis=1)
+
+
+def effect(state: DeseqState | QuasiState, contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the log2 fold change of a contrast and its standard error, per gene.
 
     Parameters
     ----------
     state
-        From :func:`fit`.
+        A fit, here or of another engine on negative binomial regressions.
     contrast
         Over the columns that were fitted.
     """
@@ -230,6 +259,7 @@ def _test_as_shipped(
         "padj": "fdr",
     }
     made = stats.results_df.rename(columns=renamed).reset_index(drop=True)
+    made["df"] = np.inf
     made["reason"] = np.where(made["p_value"].isna(), "no p-value from PyDESeq2", "")
     return made
 

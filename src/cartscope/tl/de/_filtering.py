@@ -39,3 +39,25 @@ def filtered_fdr(p: np.ndarray, means: np.ndarray, alpha: float) -> tuple[np.nda
         above = np.flatnonzero(rejected > near_top)
         chosen = int(above[0]) if above.size else 0
     return adjusted[chosen], float(cutoffs[chosen])
+
+
+def adjusted(
+    p: np.ndarray, means: np.ndarray, *, alpha: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return adjusted p-values, and why one is missing: empty where it is not.
+
+    Parameters
+    ----------
+    p
+        p-values, nan where there is none.
+    means
+        Mean of normalised counts of the same genes.
+    alpha
+        Level that independent filtering aims at; None for all genes.
+    """
+    reason = np.full(p.shape, "", dtype=object)
+    if alpha is None:
+        return benjamini_hochberg(p), reason
+    fdr, cutoff = filtered_fdr(p, means, alpha)
+    reason[~np.isnan(p) & np.isnan(fdr)] = f"mean count below {cutoff:.3g}: filtered"
+    return fdr, reason

@@ -22,8 +22,8 @@ RIDGE = (
     1e-6 / np.log(2) ** 2
 )  # prior variance 1e6 on the log2 scale: betaPriorVar of a DESeqDataSet
 _ROUNDS = 100
-_LARGEST = 30.0  # natural log, PyDESeq2's own default: no ratio of counts comes near e**30
-_RESCUE_ROUNDS = 1000
+LARGEST = 30.0  # natural log, PyDESeq2's own default: no ratio of counts comes near e**30
+RESCUE_ROUNDS = 1000
 
 
 class BatchedInference(DefaultInference):
@@ -49,8 +49,8 @@ class BatchedInference(DefaultInference):
         disp: np.ndarray,
         min_mu: float,
         beta_tol: float,
-        min_beta: float = -_LARGEST,  # noqa: ARG002
-        max_beta: float = _LARGEST,
+        min_beta: float = -LARGEST,  # noqa: ARG002
+        max_beta: float = LARGEST,
         optimizer: Any = "L-BFGS-B",  # noqa: ARG002
         maxiter: int = _ROUNDS,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -127,7 +127,7 @@ def fit_all_betas(
     *,
     dispersions: np.ndarray,
     ridge: np.ndarray,
-    limits: tuple[float, float, int, float] = (MIN_MU, 1e-8, _ROUNDS, _LARGEST),
+    limits: tuple[float, float, int, float] = (MIN_MU, 1e-8, _ROUNDS, LARGEST),
     n_jobs: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return coefficients, leverages and convergence of every gene.
@@ -161,7 +161,7 @@ def fit_all_betas(
     betas, leverages, converged = _in_parts(part, counts.shape[0], n_jobs)
     lost = np.flatnonzero(~converged)
     if lost.size:
-        settings = (start[lost], ridge, _RESCUE_ROUNDS, largest)
+        settings = (start[lost], ridge, RESCUE_ROUNDS, largest)
         found = maximise_betas(counts[lost], size_factors, x, dispersions[lost], *settings)
         betas[lost], converged[lost] = found
         # a leverage is of the estimate that its residual belongs to

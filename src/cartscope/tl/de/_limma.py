@@ -98,11 +98,11 @@ def test(state: LimmaState, contrast: FittedContrast, options: LimmaOptions) -> 
         posterior = np.full(found.sigma2.shape, state.prior_variance)
     else:
         posterior = (freedom * found.sigma2 + prior * state.prior_variance) / (freedom + prior)
-    pooled = float(freedom * found.sigma2.size)
+    total = min(freedom + prior, float(freedom * found.sigma2.size))
     log2_fc = found.betas @ vector
     se = np.sqrt(posterior * _unscaled(state, vector, exact=not options.r_faithful))
     stat = log2_fc / se
-    p = 2 * distributions.t.sf(np.abs(stat), min(freedom + prior, pooled))
+    p = 2 * distributions.t.sf(np.abs(stat), total)
     out = pd.DataFrame(
         np.nan,
         index=range(state.expressed.size),
@@ -111,6 +111,7 @@ def test(state: LimmaState, contrast: FittedContrast, options: LimmaOptions) -> 
     out["base_mean"] = state.base_mean
     values = np.column_stack([log2_fc, se, stat, p, benjamini_hochberg(p)])
     out.loc[state.expressed, ["log2_fc", "se", "stat", "p_value", "fdr"]] = values
+    out["df"] = np.where(state.expressed, total, np.nan)
     out["reason"] = np.where(state.expressed, "", "no counts")
     return out
 

@@ -39,7 +39,7 @@ class Engine:
 
     ``fit(table, matrix, options)`` gets a design of full column rank and returns the fitted state;
     ``test(state, contrast, options)`` gets a :class:`FittedContrast` and returns a table in the
-    order of the genes, with base_mean, log2_fc, se, stat, p_value, fdr and reason.
+    order of the genes, with base_mean, log2_fc, se, stat, df, p_value, fdr and reason.
     """
 
     name: str

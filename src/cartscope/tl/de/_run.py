@@ -144,7 +144,7 @@ def fit_differential_expression(
     >>> obs = pd.DataFrame({"group": list("aaaabbbb")}, index=[f"p{i}" for i in range(8)])
     >>> fit = fit_differential_expression(ad.AnnData(counts, obs=obs), design="~ group")
     >>> fit.test(("group", "b", "a")).shape
-    (50, 9)
+    (50, 10)
     """
     chosen = DE_ENGINES[one_of(engine, list(DE_ENGINES), name="engine")]
     known = [f.name for f in fields(chosen.options) if f.name != "n_jobs"]
@@ -194,7 +194,8 @@ def differential_expression(
         the effect within an arm; a coefficient's name, ``"anakinra:group"`` say, for an
         interaction; or a vector over the design's columns.
     engine
-        ``"deseq2"``, ``"limma_voom"`` or ``"wilcoxon"``; see ``DE_ENGINES``.
+        ``"deseq2"``, ``"quasi_likelihood"`` (tails that hold with few samples), ``"limma_voom"`` or
+        ``"wilcoxon"``; see ``DE_ENGINES``.
     name
         What the column ``contrast`` says; by default the plain name of the comparison.
     n_jobs
@@ -205,6 +206,10 @@ def differential_expression(
         it), ``alpha`` (0.1, what independent filtering aims at), ``cooks`` (True: replace and set
         aside count outliers), ``independent_filtering`` (True), ``size_factors`` ("ratio" or
         "poscounts").
+        ``quasi_likelihood``: ``robust`` (True: a gene far more variable than the others is held by
+        its own variance), ``cooks`` (True: set aside genes that one count decides),
+        ``independent_filtering`` (False: with it, called genes are false more often than the level
+        says), ``alpha`` and ``size_factors`` as above.
         ``limma_voom``: ``block`` (column of obs whose samples are correlated, a patient's say),
         ``r_faithful`` (True: R's documented approximation where a contrast combines coefficients).
         ``wilcoxon``: ``block`` (pairs, for the signed-rank test).
@@ -212,8 +217,9 @@ def differential_expression(
     Returns
     -------
     A table with the columns of ``cartscope._schema.DE``, one row per gene in the order given;
-    log2_fc is the maximum likelihood estimate (deseq2), the coefficient (limma_voom) or the
-    Hodges-Lehmann shift of log2(counts per million + 1) (wilcoxon; stat is U less its mean).
+    log2_fc is the maximum likelihood estimate (deseq2, quasi_likelihood), the coefficient
+    (limma_voom) or the Hodges-Lehmann shift of log2(counts per million + 1) (wilcoxon; stat is U
+    less its mean).
     ``reason`` says why a value is missing.
 
     Raises
@@ -226,7 +232,8 @@ def differential_expression(
     References
     ----------
     Love et al. 2014, :doi:`10.1186/s13059-014-0550-8`; Muzellec et al. 2023,
-    :doi:`10.1093/bioinformatics/btad547`; Law et al. 2014, :doi:`10.1186/gb-2014-15-2-r29`.
+    :doi:`10.1093/bioinformatics/btad547`; Lund et al. 2012, :doi:`10.1515/1544-6115.1826`; Smyth
+    2004, :doi:`10.2202/1544-6115.1027`; Law et al. 2014, :doi:`10.1186/gb-2014-15-2-r29`.
 
     Examples
     --------

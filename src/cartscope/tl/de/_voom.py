@@ -103,7 +103,7 @@ def linear_fit(
     return LinearFit(betas, gram, (residual**2).sum(axis=1) / freedom, freedom)
 
 
-def moderate(sigma2: np.ndarray, freedom: int) -> tuple[float, float]:
+def moderate(sigma2: np.ndarray, freedom: int | np.ndarray) -> tuple[float, float]:
     """Return prior degrees of freedom and prior variance (Smyth 2004, 10.2202/1544-6115.1027).
 
     Parameters
@@ -111,7 +111,7 @@ def moderate(sigma2: np.ndarray, freedom: int) -> tuple[float, float]:
     sigma2
         Residual variances.
     freedom
-        Residual degrees of freedom.
+        Residual degrees of freedom, positive; of all genes or one per gene.
     """
     floor = 1e-5 * np.median(sigma2)
     safe = np.maximum(sigma2, floor if floor > 0 else 1e-300)
@@ -119,7 +119,7 @@ def moderate(sigma2: np.ndarray, freedom: int) -> tuple[float, float]:
     center = float(shifted.mean())
     if sigma2.size == 1:
         return 0.0, float(sigma2[0])
-    excess = float(shifted.var(ddof=1)) - float(polygamma(1, freedom / 2))
+    excess = float(shifted.var(ddof=1)) - float(np.mean(polygamma(1, freedom / 2)))
     if excess <= 0:
         return np.inf, float(np.exp(center))
     prior = 2 * inverse_trigamma(excess)

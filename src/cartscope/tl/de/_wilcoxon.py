@@ -94,6 +94,7 @@ def test(state: WilcoxonState, contrast: FittedContrast, options: WilcoxonOption
             "log2_fc": log2_fc,
             "se": np.nan,
             "stat": np.where(empty, np.nan, stat),
+            "df": np.nan,  # U has a distribution of its own
             "p_value": p,
             "fdr": benjamini_hochberg(p),
             "reason": np.where(empty, "no counts", ""),
