@@ -43,7 +43,7 @@ def test_presets_name_the_same_thresholds_and_each_has_a_source():
                 for name in type(part).model_fields:
                     assert len(getattr(part, name).source) > 5, (preset.name, section, name)
     assert published.values("de")["engine"] == "limma_voom"
-    assert recommended.values("de")["engine"] == "deseq2"
+    assert recommended.values("de")["engine"] == "quasi_likelihood"
 
 
 def test_presets_are_frozen():

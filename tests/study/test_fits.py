@@ -8,8 +8,10 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from cartscope import manifest as m
+from cartscope import tl
 from cartscope.simulate import simulate_pseudobulk
 from cartscope.study.comparisons._fits import carried, plan_models
 from cartscope.study.comparisons._pseudobulk import populations_for_de, pseudobulk_artifact
@@ -214,6 +216,37 @@ def test_de_tests_the_genes_of_the_published_filter_that_have_counts(make_run):
         counted.sum(),
         said["n_tested"] + said["n_dropped"],
     )
+
+
+def test_deseq2_stands_beside_the_recommended_test_on_the_same_genes(make_run):
+    ctx = make_run()
+    de.run(ctx)
+    ours, beside = (ctx.tables[f"tables/de_{n}.csv"] for n in ("recommended", "deseq2"))
+    assert ctx.tables["tables/de.csv"].equals(ours)
+    assert beside[["contrast", "gene"]].equals(ours[["contrast", "gene"]])
+    tested = ours["p_value"].notna()
+    assert np.isfinite(ours.loc[tested, "df"]).all()
+    assert np.isinf(beside.loc[beside["p_value"].notna(), "df"]).all()
+    assert tested.sum() > 1000
+    assert spearmanr(ours["stat"], beside["stat"], nan_policy="omit")[0] > 0.98
+    # fits.csv and gene_filter.csv are of the presets: the models and genes are the same
+    assert set(ctx.tables["tables/fits.csv"]["preset"]) == set(de.PRESETS)
+    compared = ctx.tables["tables/engine_comparison.csv"]
+    pairs = compared.groupby(["a", "b"], sort=False)["contrast"].nunique()
+    assert pairs.index.tolist() == [("recommended", "published"), ("recommended", "deseq2")]
+    assert pairs.nunique() == 1
+
+
+def test_the_recommended_test_rests_on_the_deseq2_fit_and_equals_its_own(make_run):
+    ctx = make_run()
+    de.run(ctx)
+    table = ctx.tables["tables/de_recommended.csv"].query("contrast == 'mono_crs_anakinra'")
+    model, tested = model_of(plan_models(ctx), "mono_crs_anakinra")
+    rows = model.rows[:, table["gene"].to_numpy()].copy()
+    fit = tl.fit_differential_expression(rows, design=model.design, engine="quasi_likelihood")
+    again = fit.test(tested.term, name="mono_crs_anakinra")
+    for column in ("log2_fc", "se", "stat", "df", "p_value", "fdr"):
+        np.testing.assert_allclose(table[column], again[column])
 
 
 def test_sex_is_that_of_the_patient_where_a_small_profile_leaves_it_unknown():

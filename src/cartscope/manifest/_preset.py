@@ -70,7 +70,7 @@ class Pseudobulk(Model):
 class De(Model):
     """Differential expression."""
 
-    engine: Sourced[Literal["deseq2", "limma_voom"]]
+    engine: Sourced[Literal["quasi_likelihood", "deseq2", "limma_voom"]]
     covariates: Sourced[tuple[Literal["sex_inferred"], ...]]
     alpha: Sourced[float]
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SAMPLES = "tables/samples.csv"
 _DE_TESTS = {
+    "quasi_likelihood": "negative binomial quasi-likelihood, moderated t",
     "deseq2": "DESeq2, Wald test",
     "limma_voom": "limma-voom, moderated t",
     "wilcoxon": "exact rank test on log counts per million",

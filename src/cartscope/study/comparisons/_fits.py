@@ -45,8 +45,8 @@ class Model:
 
     ``cells`` is the obs column of the groups that the gene filter looks at: every combination that
     a contrast of the model compares. ``note`` says who was left out, ``apart`` that its arms vary
-    too differently for one dispersion. ``fitted`` is the DESeq2 fit of the genes that the filter by
-    expression keeps, where it was made to see that.
+    too differently for one dispersion. ``fitted`` is a DESeq2 fit of it, where one was made:
+    by the plan, of the genes that the filter by expression keeps, to see that, or by who tests it.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import t as t_distribution
 
 from cartscope import stats
 from cartscope.study._model import EvidenceReader
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
 
-_Z95 = 1.959963984540054
-_WALD = "95%, 1.96 standard errors of the model"
+_INTERVAL = "95%, standard errors of the model times t at the degrees of freedom of its statistic"
+_UPPER = 0.975
 
 
 def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def _rows(ctx: Context, claim: Claim, evidence: Evidence, *, table: pd.DataFrame
         return [
             {
                 **_values(row),
-                "interval": _WALD,
+                "interval": _INTERVAL,
                 "family_size": int(sizes.get(contrast, 0)),
                 "n_group": len(members[GROUP]),
                 "n_reference": len(members[REFERENCE]),
@@ -61,7 +62,8 @@ def _rows(ctx: Context, claim: Claim, evidence: Evidence, *, table: pd.DataFrame
 
 
 def _values(row: pd.Series) -> dict[str, Any]:
-    half = _Z95 * row["se"]
+    # a table without the column is one of z, which has infinitely many
+    half = t_distribution.ppf(_UPPER, row.get("df", np.inf)) * row["se"]
     return {
         "effect": row["log2_fc"],
         "ci_low": row["log2_fc"] - half,

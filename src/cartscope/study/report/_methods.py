@@ -20,6 +20,9 @@ CITATIONS = (
     ("edgeR's filter by expression", "10.12688/f1000research.8987.2"),
     ("DESeq2", "10.1186/s13059-014-0550-8"),
     ("PyDESeq2", "10.1093/bioinformatics/btad547"),
+    ("quasi-likelihood for counts", "10.1515/1544-6115.1826"),
+    ("moderated variances", "10.2202/1544-6115.1027"),
+    ("robust moderation", "10.1214/16-AOAS920"),
     ("limma-voom", "10.1186/gb-2014-15-2-r29"),
     ("GSEA and MSigDB", "10.1073/pnas.0506580102"),
     ("Hallmark gene sets", "10.1016/j.cels.2015.12.004"),
@@ -29,7 +32,12 @@ CITATIONS = (
     ("CellChat", "10.1038/s41467-021-21246-9"),
     ("LIANA", "10.1038/s41467-022-30755-0"),
 )
-_ENGINES = {"deseq2": "DESeq2's Wald test", "limma_voom": "limma-voom's moderated t"}
+_ENGINES = {
+    "quasi_likelihood": "negative binomial regression at DESeq2's trend of dispersions, with "
+    "quasi-likelihood dispersions moderated over all genes and their t",
+    "deseq2": "DESeq2's Wald test",
+    "limma_voom": "limma-voom's moderated t",
+}
 _FILTERS = {
     "by_expression": "kept by edgeR's filter by expression",
     "cpm": "with more than 10 counts per million in at least 5 profiles",
@@ -57,7 +65,8 @@ _TEXT = (
         "Genes",
         "Counts summed per patient, time point and population; profiles of at least "
         "{pseudobulk[min_cells]} cells, genes {filter}; {engine}, Benjamini-Hochberg within a "
-        "contrast at {de[alpha]:g}. The other preset's test runs beside it on the same profiles.",
+        "contrast at {de[alpha]:g}. The other preset's test and DESeq2's run beside it on the same "
+        "profiles.",
     ),
     (
         "Gene sets",

@@ -1,4 +1,7 @@
-"""Differential expression between patients, by both presets, fit by fit."""
+"""Differential expression between patients, by both presets, fit by fit.
+
+DESeq2 as R has it stands beside them, on the genes and models of the recommended preset.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from cartscope.study._context import Context
 
 _UNKNOWN = "unknown"
+_DESEQ2, _QUASI = "deseq2", "quasi_likelihood"
+_BESIDE = {"recommended": _DESEQ2}  # what is run beside a preset's own engine
+_COMPARED = (("recommended", "published"), ("recommended", _DESEQ2))
 
 
 def run(ctx: Context) -> None:
@@ -36,23 +42,30 @@ def run(ctx: Context) -> None:
     for name in PRESETS:
         preset = ctx.manifests.preset(name)
         rule = preset.values("pseudobulk")["gene_filter"]
-        made = {c: not_tested(DE, c, reason=reason) for c, reason in plan.untested}
+        untested = {c: not_tested(DE, c, reason=reason) for c, reason in plan.untested}
+        made, beside = dict(untested), dict(untested)
         for model in plan.models:
             counted = np.asarray(model.rows.X.sum(axis=0)).ravel() > 0
             tested = kept_genes(model, rule) & counted
             told = {"rule": rule, "n_genes": int(counted.sum()), "n_tested": int(tested.sum())}
             told["n_dropped"] = told["n_genes"] - told["n_tested"]
-            results, described = test_model(
-                model, model.rows[:, tested].copy(), preset=preset, n_jobs=ctx.jobs
-            )
+            rows = model.rows[:, tested].copy()
+            if name in _BESIDE:  # first: the preset's engine may rest on its fit
+                beside |= test_model(
+                    model, rows, preset=preset, n_jobs=ctx.jobs, engine=_BESIDE[name]
+                )[0]
+            results, described = test_model(model, rows, preset=preset, n_jobs=ctx.jobs)
             made |= results
             about = [{"contrast": c, "preset": name} for c in results]
             filtered += [{**row, **told} for row in about]
             fits += [{**row, **described[row["contrast"]]} for row in about]
-        order = [s.contrast.id for s in plan.splits if s.contrast.id in made]
-        tables[name] = {c: made[c] for c in order}
+        tables[name] = made
+        if name in _BESIDE:
+            tables[_BESIDE[name]] = beside
+    order = [s.contrast.id for s in plan.splits]
     stacked = {
-        name: stack(DE, list(parts.values()), splits=plan.splits) for name, parts in tables.items()
+        name: stack(DE, [parts[c] for c in order if c in parts], splits=plan.splits)
+        for name, parts in tables.items()
     }
     for name, table in stacked.items():
         ctx.write_table(f"tables/de_{name}.csv", table)
@@ -79,7 +92,12 @@ def kept_genes(model: Model, rule: str) -> np.ndarray:
 
 
 def test_model(
-    model: Model, rows: AnnData, *, preset: Preset, n_jobs: int
+    model: Model,
+    rows: AnnData,
+    *,
+    preset: Preset,
+    n_jobs: int,
+    engine: str = "",  # noqa: PT028  (no test of pytest)
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, Any]]]:
     """Test each contrast of one model.
 
@@ -93,25 +111,30 @@ def test_model(
         Names the engine and the covariates.
     n_jobs
         Threads.
+    engine
+        Another engine than the preset's.
 
     Returns
     -------
     The table of each contrast, and what the model was.
     """
     p = preset.values("de")
+    engine = engine or p["engine"]
     paired = any(t.split.within_patient for t in model.tested)
     design, options = model.design, {}
-    if paired and p["engine"] == "limma_voom":
+    if paired and engine == "limma_voom":
         design, options = "~ group", {"block": k.obs.patient}  # as the group did
     design, note = _with_covariates(model, rows, design, covariates=p["covariates"])
     told = {"fit": model.name, "design": design, "n_profiles": rows.n_obs}
     results, described = {}, {}
     fit, refused = None, ""
     try:
-        fit = _already(model, rows, design, engine=p["engine"])
+        fit = _already(model, rows, design, engine=engine)
         fit = fit or tl.fit_differential_expression(
-            rows, design=design, engine=p["engine"], n_jobs=n_jobs, **options
+            rows, design=design, engine=engine, n_jobs=n_jobs, **options
         )
+        if fit.engine.name == _DESEQ2:
+            model.fitted = fit
     except EstimabilityError as error:
         refused = str(error)
     for t in model.tested:
@@ -139,10 +162,13 @@ def test_model(
 def _already(
     model: Model, rows: AnnData, design: str, *, engine: str
 ) -> tl.DifferentialExpressionFit | None:
-    """Return the fit that the plan had to make, if it is of this model and these genes."""
+    """Return a fit of this model and these genes that rests on one that is there already."""
     made = model.fitted
-    same = made is not None and (made.engine.name, made.design.formula) == (engine, design)
-    return made if same and made.genes.equals(rows.var_names) else None
+    if made is None or made.design.formula != design or not made.genes.equals(rows.var_names):
+        return None
+    if engine == _QUASI:
+        return tl.quasi_likelihood_fit(made)
+    return made if engine == made.engine.name else None
 
 
 def _with_covariates(
@@ -169,14 +195,16 @@ def _with_covariates(
 
 
 def _compare(ctx: Context, stacked: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    names: tuple[Any, Any] = tuple(PRESETS)
-    a, b = (stacked[name][stacked[name]["p_value"].notna()] for name in names)
-    shared = set(a["contrast"]) & set(b["contrast"])
-    if not shared:
-        return ENGINE_COMPARISON.empty()
-    a, b = (t[t["contrast"].isin(shared)] for t in (a, b))
     alpha = ctx.preset.values("de")["alpha"]
-    return tl.compare_engines(a, b, names=names, alpha=alpha)
+    known = {name: t[t["p_value"].notna()] for name, t in stacked.items()}
+    found = []
+    for names in _COMPARED:
+        a, b = (known[name] for name in names)
+        shared = set(a["contrast"]) & set(b["contrast"])
+        if shared:
+            a, b = (t[t["contrast"].isin(shared)] for t in (a, b))
+            found.append(tl.compare_engines(a, b, names=names, alpha=alpha))
+    return pd.concat(found, ignore_index=True) if found else ENGINE_COMPARISON.empty()
 
 
 STEP = Step(
@@ -185,7 +213,7 @@ STEP = Step(
     needs=(TABLE, "tables/samples.csv"),
     makes=(
         "tables/de.csv",
-        *(f"tables/de_{name}.csv" for name in PRESETS),
+        *(f"tables/de_{name}.csv" for name in (*PRESETS, *_BESIDE.values())),
         "tables/engine_comparison.csv",
         "tables/gene_filter.csv",
         "tables/fits.csv",
