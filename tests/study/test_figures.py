@@ -503,7 +503,7 @@ def test_a_panel_that_cannot_be_drawn_says_why_and_so_does_its_source(ctx):
 
 @pytest.mark.parametrize(
     ("panel", "says"),
-    [("6G", "DESeq2, Wald test, pseudobulk"), ("6I", "Mann-Whitney U test"), ("7A", "not separable"),
+    [("6G", "quasi-likelihood, moderated t, pseudobulk"), ("6I", "Mann-Whitney U test"), ("7A", "not separable"),
      ("6E", "gene permutation"), ("S11F", "No test")],
 )  # fmt: skip
 def test_a_panel_says_its_test_and_what_limits_it(ctx, panel, says):

@@ -240,10 +240,17 @@ def test_a_wild_count_in_a_pair_is_held_by_the_variance_of_its_gene():
     data = two_groups(each=8)
     data.obs["pair"] = [f"q{i % 8}" for i in range(16)]
     data.X[9, :3] = 300 * (data.X[0, :3] + 1)
-    table = differential_expression(data, design="~ pair + group", contrast=GROUP, engine=QUASI)
-    assert (table["reason"] == "").all()
-    assert (table["df"][:3] < 9).all()  # seven of its own and hardly anything of the prior
-    assert (table["fdr"] > 0.1).all()
+    fits = {
+        robust: fit_differential_expression(
+            data, design="~ pair + group", engine=QUASI, robust=robust
+        ).test(GROUP)
+        for robust in (False, True)
+    }
+    for table in fits.values():
+        assert (table["reason"] == "").all()
+        assert (table["fdr"] > 0.1).all()
+    # seven degrees of freedom of its own and hardly anything of the prior
+    assert (fits[True]["df"][:3] < 9).all()
 
 
 def test_robust_prior_is_near_limmas():
