@@ -221,7 +221,8 @@ def genes(seed: int, folder: Path) -> tuple[Tables, Sizes]:
         tested = tables["tables/de_recommended.csv"]
         found = tested.loc[tested["contrast"] == name, "gene"].unique()
         if not contrast.interaction:
-            ranked.append(_rank_test(rows, found, in_group, name=name))
+            study = rows.obs[k.obs.study].astype(str).to_numpy()
+            ranked.append(_rank_test(rows, found, (in_group, study), name=name))
     return {**tables, "rank.csv": pd.concat(ranked)}, sizes
 
 
@@ -273,21 +274,39 @@ def shares(seed: int, folder: Path) -> tuple[Tables, Sizes]:
     """Return the tests of compositions and cycling cells of one null cohort."""
     base = _base(seed, folder)
     drawn = dealt.draw(seed, cells=STUDY_CELLS, detection=DETECTION)
-    minimum = base.preset.values("composition")["min_cells"]
-    return dealt.tables(
-        drawn, contrasts=base.manifests.contrasts, samples=sample_table(), min_cells=minimum
-    ), {}
+    return dealt.tables(drawn, base, samples=sample_table()), {}
 
 
-PARTS = {"genes": genes, "programs": programs, "pairs": pairs, "shares": shares}
+def found(seed: int, folder: Path) -> tuple[Tables, Sizes]:
+    """Return the tests of shares where every CAR T cell is found: the tests themselves."""
+    base = _base(seed, folder)
+    drawn = dealt.draw(seed, cells=STUDY_CELLS, detection=1.0)
+    made = dealt.tables(drawn, base, samples=sample_table())
+    names = ("tables/composition.csv", "tables/cycling.csv", "clr.csv", "propeller.csv")
+    return {f"found_{name.removeprefix('tables/')}": made[name] for name in names}, {}
+
+
+PARTS = {"genes": genes, "programs": programs, "pairs": pairs, "shares": shares, "found": found}
 
 
 def _rank_test(
-    rows: ad.AnnData, genes: np.ndarray, in_group: np.ndarray, *, name: str
+    rows: ad.AnnData, genes: np.ndarray, who: tuple[np.ndarray, np.ndarray], *, name: str
 ) -> pd.DataFrame:
     counts = np.asarray(rows.X, dtype=float)
     logs = np.log2((counts + 0.5) / (counts.sum(axis=1, keepdims=True) + 1) * 1e6)
     values = logs[:, rows.var_names.get_indexer(genes)]
-    p = stats.mann_whitney(values[in_group], values[~in_group]).p_value
-    fdr = stats.benjamini_hochberg(p)
-    return pd.DataFrame({"contrast": name, "gene": genes, "p_value": p, "fdr": fdr})
+    in_group, study = who
+    within = stats.van_elteren(
+        values[in_group], values[~in_group], strata=(study[in_group], study[~in_group])
+    )
+    return pd.DataFrame(
+        {
+            "contrast": name,
+            "gene": genes,
+            "n_group": within.n_x,
+            "n_reference": within.n_y,
+            "p_value": within.p_value,
+            "min_p": within.min_p,
+            "fdr": stats.benjamini_hochberg(within.p_value),
+        }
+    )

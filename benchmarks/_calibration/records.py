@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from _calibration.dealt import ALPHAS
+from _calibration.joint import joint
 from cartscope import stats
 from cartscope.study.comparisons._ligrec_arms import ALL, BALANCED
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from cartscope.manifest import Claim
 
-ALPHAS = (0.05, 0.01)
 Q = 0.1
 TENTH = 0.1  # of the level: hundreds of cohorts tell a mean share to a per mille
 SURE = 0.999  # the wider bounds, outside of which a rate is no accident of some hundred looks
@@ -25,12 +26,18 @@ NAMED, EVERY = "a named feature", "every feature"
 NAMED_Q, ANY = "a named feature, q", "any feature, q"
 HEADLINES = (NAMED, EVERY, NAMED_Q, ANY)
 HOLDS, BORDERLINE, MANY, FEW = "holds", "borderline", "too many", "too few"
-COLUMNS = ["level", "test", "table", "engine", "contrast", "what", "alpha", "cohorts", "hits",
-           "rate", "low", "high", "expected", "verdict", "note"]  # fmt: skip
+COLUMNS = ["level", "role", "test", "table", "engine", "contrast", "what", "alpha", "cohorts",
+           "hits", "rate", "low", "high", "expected", "verdict", "note"]  # fmt: skip
 
 
+# a claim rests on it; or it stands beside, as published or to show what it does
+DECIDES, BESIDE = "decides", "beside"
 CALLED = "CAR- shares as called, missed CAR T cells included"
+GENES = "a gene-permutation p: not a patient-level test"
+TAIL = "the far tail of Wald z at few degrees of freedom"
+UNEQUAL = "one variance for rare and common parts, for patients with many cells and with few"
 PAIR = ("ligand", "receptor", "source", "target")
+SET, PART = ("gene_set",), ("population",)
 
 
 @dataclass(frozen=True)
@@ -45,38 +52,58 @@ class Family:
     exact: bool = False
     where: tuple[tuple[str, str], ...] = ()
     note: str = ""
+    role: str = DECIDES
 
 
 FAMILIES = (
-    Family("DE, DESeq2", "tables/de_recommended.csv", ("gene",), "de", "deseq2"),
-    Family("DE, limma-voom", "tables/de_published.csv", ("gene",), "de", "limma_voom"),
-    Family("DE, exact U of log2 CPM", "rank.csv", ("gene",), "de", "exact U", exact=True),
-    Family("GSEA, prerank", "tables/gsea.csv", ("gene_set",), "gsea",
-           note="a gene-permutation p: not a patient-level test"),
-    Family("gene-set scores, exact U", "tables/gene_set_scores.csv", ("gene_set",),
-           "gene_set_scores", exact=True),
-    Family("GSEA, prerank, genes of a set move together", "programs_gsea.csv", ("gene_set",),
-           "gsea", note="a gene-permutation p: not a patient-level test"),
+    Family("DE, quasi-likelihood", "tables/de_recommended.csv", ("gene",), "de",
+           "quasi_likelihood"),
+    Family("DE, DESeq2", "tables/de_deseq2.csv", ("gene",), "de", "deseq2", note=TAIL, role=BESIDE),
+    Family("DE, limma-voom", "tables/de_published.csv", ("gene",), "de", "limma_voom",
+           note="the published preset", role=BESIDE),
+    Family("DE, exact U of log2 CPM", "rank.csv", ("gene",), "de", "exact U", exact=True,
+           role=BESIDE),
+    Family("gene sets, by genes and by patients", "both_sets.csv", SET, "gsea", "both", exact=True),
+    Family("GSEA, prerank", "tables/gsea.csv", SET, "gsea", note=GENES, role=BESIDE),
+    Family("gene-set scores, exact U", "tables/gene_set_scores.csv", SET, "gene_set_scores",
+           exact=True),
+    Family("gene sets, by genes and by patients, genes of a set move together",
+           "both_programs.csv", SET, "gsea", "both", exact=True),
+    Family("GSEA, prerank, genes of a set move together", "programs_gsea.csv", SET, "gsea",
+           note=GENES, role=BESIDE),
     Family("gene-set scores, exact U, genes of a set move together",
-           "programs_gene_set_scores.csv", ("gene_set",), "gene_set_scores", exact=True),
-    Family("composition, exact U", "tables/composition.csv", ("population",), "composition",
-           exact=True, note=CALLED),
-    Family("composition, clr", "clr.csv", ("population",), "composition", "clr", exact=True,
-           note=CALLED),
-    Family("composition, propeller", "propeller.csv", ("population",), "composition", "propeller",
-           note=CALLED),
-    Family("composition, corrected for missed CAR T", "tables/corrected.csv", ("population",),
-           "corrected", exact=True, where=(("analysis", "composition"),)),
-    Family("cycling, exact U", "tables/cycling.csv", ("population",), "cycling", exact=True,
-           note=CALLED),
-    Family("cycling, corrected for missed CAR T", "tables/corrected.csv", ("population",),
-           "corrected", exact=True, where=(("analysis", "cycling"),)),
+           "programs_gene_set_scores.csv", SET, "gene_set_scores", exact=True),
+    Family("composition, as called and corrected", "both_shares.csv", PART, "composition", "both",
+           exact=True),
+    Family("composition, corrected for missed CAR T", "tables/corrected.csv", PART, "corrected",
+           exact=True, where=(("analysis", "composition"),)),
+    Family("composition, exact U", "tables/composition.csv", PART, "composition", exact=True,
+           note=CALLED, role=BESIDE),
+    Family("composition, clr", "clr.csv", PART, "composition", "clr", exact=True, note=CALLED,
+           role=BESIDE),
+    Family("composition, propeller", "propeller.csv", PART, "composition", "propeller",
+           note=f"{CALLED}; {UNEQUAL}", role=BESIDE),
+    Family("composition, exact U, every CAR T cell found", "found_composition.csv", PART,
+           "composition", "found", exact=True),
+    Family("composition, clr, every CAR T cell found", "found_clr.csv", PART, "composition",
+           "clr found", exact=True),
+    Family("composition, propeller, every CAR T cell found", "found_propeller.csv", PART,
+           "composition", "propeller found", note=UNEQUAL, role=BESIDE),
+    Family("cycling, as called and corrected", "both_cycling.csv", PART, "cycling", "both",
+           exact=True),
+    Family("cycling, corrected for missed CAR T", "tables/corrected.csv", PART, "corrected",
+           exact=True, where=(("analysis", "cycling"),)),
+    Family("cycling, exact U", "tables/cycling.csv", PART, "cycling", exact=True, note=CALLED,
+           role=BESIDE),
+    Family("cycling, exact U, every CAR T cell found", "found_cycling.csv", PART, "cycling",
+           "found", exact=True),
     Family("ligand-receptor, named pairs", "tables/ligrec.csv", PAIR, "ligrec", exact=True,
            where=(("family", "primary"),)),
     Family("ligand-receptor, all pairs", "tables/ligrec.csv", PAIR, "ligrec", "all pairs",
            exact=True, where=(("family", "exploratory"),)),
     Family("ligand-receptor, difference of the arms", "tables/ligrec_interaction.csv", PAIR,
-           "ligrec_interaction", where=(("patients", ALL),)),
+           "ligrec_interaction", where=(("patients", ALL),),
+           note="the untreated patients of the new study, all of one grade, included", role=BESIDE),
     Family("ligand-receptor, difference of the arms, strata with both groups",
            "tables/ligrec_interaction.csv", PAIR, "ligrec_interaction", "balanced",
            where=(("patients", BALANCED),)),
@@ -106,8 +133,9 @@ def record(
 ) -> list[dict[str, Any]]:
     """Return what is kept of one cohort: a row per test and contrast that gave a p."""
     out = []
+    every = joint(tables)
     for family in FAMILIES:
-        table = tables.get(family.artifact)
+        table = every.get(family.artifact)
         if table is None:
             continue
         for column, value in family.where:
@@ -137,11 +165,40 @@ def record(
                     "n_reference": int(n[1]),
                     "n": len(values),
                     "below": [int((values < a).sum()) for a in ALPHAS],
+                    "level": [
+                        float(np.nanmean(levels(rows, n, a))) if family.exact else a for a in ALPHAS
+                    ],
                     "any_q": bool((_one_family(rows)["fdr"] < Q).any()),
                     "named": {f: p[f] for f in chosen},
                     "named_q": {f: q[f] for f in chosen},
                 }
             )
+    return out
+
+
+def levels(rows: pd.DataFrame, n: Sequence[int], alpha: float) -> np.ndarray:
+    """Return how often the exact test of each row rejects where nothing differs.
+
+    Parameters
+    ----------
+    rows
+        Of one test; ``level_0.05`` where ties and strata are known, else ``min_p`` says where ties
+        leave no p below alpha.
+    n
+        Patients in the group and the reference where the rows don't say.
+    alpha
+        The level asked for.
+    """
+    if f"level_{alpha}" in rows:
+        return rows[f"level_{alpha}"].to_numpy(float)
+    sizes = np.tile(n, (len(rows), 1))
+    if "n_group" in rows:
+        sizes = rows[["n_group", "n_reference"]].to_numpy(int)
+    kinds, of = np.unique(sizes, axis=0, return_inverse=True)
+    each = [stats.attainable_level(*k, alpha=alpha) if k.min() > 0 else alpha for k in kinds]
+    out = np.array(each)[of.ravel()]
+    if "min_p" in rows:
+        out = np.where(rows["min_p"].to_numpy(float) >= alpha, 0.0, out)
     return out
 
 
@@ -172,30 +229,29 @@ def summarize(records: Mapping[str, Sequence[Mapping[str, Any]]], *, level: str)
         groups.setdefault((one["test"], one["contrast"]), []).append(one)
     for (test, contrast), found in sorted(groups.items(), key=lambda g: (order[g[0][0]], g[0][1])):
         family = families[test]
-        base = {"level": level, "test": test, "table": family.table, "engine": family.engine}
-        base |= {"contrast": contrast, "note": family.note}
+        base = {"level": level, "role": family.role, "test": test, "table": family.table}
+        base |= {"engine": family.engine, "contrast": contrast, "note": family.note}
+        # what both ways call is at most what one of them calls
+        at_most = family.engine == "both"
         for i, alpha in enumerate(ALPHAS):
-            level_of = [
-                stats.attainable_level(r["n_group"], r["n_reference"], alpha=alpha)
-                if family.exact and min(r["n_group"], r["n_reference"]) > 0
-                else alpha
-                for r in found
-            ]
-            expected = float(np.mean(level_of))
+            expected = float(np.mean([r["level"][i] for r in found]))
             features = sorted({f for r in found for f in r["named"]})
             turns = [_in_turn(r, features) for r in found]
             hits = [p < alpha for p in turns if p is not None]
             if hits:
-                rows.append({**base, "what": NAMED, "alpha": alpha} | _binomial(hits, expected))
+                held = _binomial(hits, expected, at_most=at_most)
+                rows.append({**base, "what": NAMED, "alpha": alpha} | held)
             if len(features) > 1:
                 for feature in features:
                     hits = [r["named"][feature] < alpha for r in found if feature in r["named"]]
-                    rows.append(
-                        {**base, "what": feature, "alpha": alpha} | _binomial(hits, expected)
-                    )
+                    held = _binomial(hits, expected, at_most=at_most)
+                    rows.append({**base, "what": feature, "alpha": alpha} | held)
             counts = np.array([(r["below"][i], r["n"]) for r in found if r["n"]])
             if len(counts) > 1 and counts[:, 1].max() > 1:
-                rows.append({**base, "what": EVERY, "alpha": alpha} | _mean(counts, expected))
+                rows.append(
+                    {**base, "what": EVERY, "alpha": alpha}
+                    | _mean(counts, expected, at_most=at_most)
+                )
         turns = [_in_turn({**r, "named": r["named_q"]}, features) for r in found]
         hits = [q < Q for q in turns if q is not None]
         if hits:
@@ -229,7 +285,7 @@ def _binomial(hits: Sequence[bool], expected: float, *, at_most: bool = False) -
     }
 
 
-def _mean(counts: np.ndarray, expected: float) -> dict[str, Any]:
+def _mean(counts: np.ndarray, expected: float, *, at_most: bool = False) -> dict[str, Any]:
     rates = counts[:, 0] / counts[:, 1]
     # the features of a cohort are not independent, its rate is one value; but few cohorts that
     # agree by chance don't know it better than independent features would
@@ -245,7 +301,9 @@ def _mean(counts: np.ndarray, expected: float) -> dict[str, Any]:
         "low": max(narrow[0], 0.0),
         "high": min(narrow[1], 1.0),
         "expected": expected,
-        "verdict": verdict(narrow, wide, expected=expected, margin=TENTH * expected),
+        "verdict": verdict(
+            narrow, wide, expected=expected, at_most=at_most, margin=TENTH * expected
+        ),
     }
 
 
@@ -283,13 +341,46 @@ def verdict(
 
 
 def show(table: pd.DataFrame) -> str:
-    """Return the table as text, the rows of single features left to the file."""
+    """Return the table as text, the rows of single features left to the file.
+
+    Parameters
+    ----------
+    table
+        From :func:`summarize`.
+    """
     shown = table[table["what"].isin(HEADLINES)].copy()
     for column in ("rate", "low", "high", "expected"):
         shown[column] = shown[column].map("{:.4f}".format)
     shown = shown.drop(columns=["table", "engine"])
     parts = [
-        f"{level}\n{rows.drop(columns='level').to_string(index=False)}"
-        for level, rows in shown.groupby("level", sort=False)
+        f"{level}, {_ROLES[role]}\n{rows.drop(columns=['level', 'role']).to_string(index=False)}"
+        for (level, role), rows in shown.groupby(["level", "role"], sort=False)
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, conclusion(table)])
+
+
+_ROLES = {DECIDES: "what claims and calls rest on", BESIDE: "what stands beside"}
+
+
+def conclusion(table: pd.DataFrame) -> str:
+    """Say how many of the rows that claims rest on hold, and which do not.
+
+    Parameters
+    ----------
+    table
+        From :func:`summarize`.
+    """
+    decides = table[(table["role"] == DECIDES) & table["what"].isin(HEADLINES)]
+    count = decides["verdict"].value_counts()
+    off = decides[decides["verdict"] == MANY]
+    lines = [
+        f"{len(decides)} rows that claims rest on: {count.get(HOLDS, 0)} hold, "
+        f"{count.get(BORDERLINE, 0)} borderline (one in twenty lies outside of 95% bounds by "
+        f"chance), {count.get(FEW, 0)} reject less often than they could, {len(off)} are off."
+    ]
+    lines += [
+        f"off: {r.level}, {r.test}, {r.contrast}, {r.what} {r.alpha:g}: {r.rate:.3f} "
+        f"({r.low:.3f}-{r.high:.3f}) for {r.expected:.3f}"
+        for r in off.itertuples()
+    ]
+    return "\n".join(lines)

@@ -19,7 +19,7 @@ from cartscope.study.redo._permuted import STEPS
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import calibration
-from _calibration import cohorts, records
+from _calibration import cohorts, dealt, joint, records
 
 WAYS = stats.relabel(list("aaaabbbbbb"))
 EXACT = [
@@ -28,7 +28,7 @@ EXACT = [
 ]
 
 
-def cohort_of(p, *, test="DE, DESeq2", n=(4, 6)) -> list[dict]:
+def cohort_of(p, *, test="DE, quasi-likelihood", n=(4, 6)) -> list[dict]:
     """One test on features with these p; the first five are named."""
     names = [f"g{i:03}" for i in range(len(p))]
     return [
@@ -39,6 +39,10 @@ def cohort_of(p, *, test="DE, DESeq2", n=(4, 6)) -> list[dict]:
             "n_reference": n[1],
             "n": len(p),
             "below": [int((p < a).sum()) for a in records.ALPHAS],
+            "level": [
+                stats.attainable_level(*n, alpha=a) if "exact" in test else a
+                for a in records.ALPHAS
+            ],
             "any_q": bool((stats.benjamini_hochberg(p) < 0.1).any()),
             "named": dict(zip(names[:5], p[:5].tolist(), strict=True)),
             "named_q": dict(zip(names[:5], stats.benjamini_hochberg(p)[:5].tolist(), strict=True)),
@@ -125,7 +129,7 @@ def test_records_tell_tests_and_families_apart():
         sizes={"d": (4, 6)},
     )
     by_test = {r["test"]: r for r in found}
-    de = by_test["DE, DESeq2"]
+    de = by_test["DE, quasi-likelihood"]
     assert (de["below"], de["named"], de["any_q"]) == ([1, 1], {"CXCL10": 0.004}, True)
     assert (de["n_group"], de["n_reference"]) == (4, 6)
     corrected = by_test["composition, corrected for missed CAR T"]
@@ -194,7 +198,7 @@ def test_a_stopped_benchmark_goes_on(tmp_path, monkeypatch):
     assert kept[0]["named"].keys() == {"g1"}
     table = calibration.summary(tmp_path)
     assert table.loc[table["what"] == records.NAMED, "cohorts"].tolist() == [5, 5]
-    assert records.show(table).startswith("patients\n")
+    assert records.show(table).startswith("patients, what claims and calls rest on\n")
 
 
 def test_an_empty_cache_says_what_to_run(tmp_path):
@@ -237,3 +241,58 @@ def test_few_cohorts_that_agree_by_chance_are_no_proof():
     counts = np.array([[0, 12]] * 12)
     assert records._mean(counts, 0.038)["verdict"] == "holds"
     assert records._mean(np.repeat(counts, 100, axis=0), 0.038)["verdict"] == "too few"
+
+
+def test_the_level_of_an_exact_test_is_that_of_its_ties_and_strata():
+    values = np.array([0.0, 0, 0, 0, 1, 0, 0, 2, 0, 0])
+    group = np.arange(10) < 4
+    level = dealt.exact_level(values, (group, None), 0.05)
+    p = [
+        stats.mann_whitney(values[one], values[~one]).p_value for one in stats.relabel(group).labels
+    ]
+    assert level == pytest.approx(np.mean(np.array(p) < 0.05))
+    assert level < stats.attainable_level(4, 6)
+    strata = np.repeat(["a", "b"], 5)
+    untied = np.arange(10.0)
+    within = dealt.exact_level(untied, (group, strata), 0.05)
+    assert within == pytest.approx(stats.attainable_level([4, 0], [1, 5]))
+    assert np.isnan(dealt.exact_level(untied, (np.zeros(10, bool), None), 0.05))
+
+
+def test_rows_whose_ties_leave_no_p_below_alpha_are_not_expected_to_reject():
+    rows = pd.DataFrame({"n_group": 4, "n_reference": 6, "min_p": [0.0095, 0.03, 0.2]})
+    np.testing.assert_allclose(records.levels(rows, (4, 6), 0.05), [8 / 210, 8 / 210, 0])
+    np.testing.assert_allclose(records.levels(rows, (4, 6), 0.01), [2 / 210, 0, 0])
+
+
+def test_two_tables_that_ask_the_same_call_what_both_call():
+    sets = pd.DataFrame(
+        {"contrast": "c", "gene_set": list("abc"), "p_value": [0.001, 0.5, 0.01],
+         "fdr": [0.003, 0.5, 0.015]}
+    )  # fmt: skip
+    scores = pd.DataFrame(
+        {"contrast": "c", "gene_set": list("ab"), "p_value": [0.04, 0.01], "fdr": [0.08, 0.02],
+         "n_group": 4, "n_reference": 6}
+    )  # fmt: skip
+    both = joint.joint({"tables/gsea.csv": sets, "tables/gene_set_scores.csv": scores})
+    table = both["both_sets.csv"].set_index("gene_set")
+    assert table["p_value"].to_dict() == {"a": 0.04, "b": 0.5}
+    assert table["fdr"].to_dict() == {"a": 0.08, "b": 0.5}
+    shares = pd.DataFrame(
+        {"contrast": ["c", "d"], "population": "Treg", "p_value": [0.01, 0.02], "fdr": 0.05}
+    )
+    corrected = shares.assign(analysis="composition", p_value=[0.3, np.nan], fdr=[0.3, np.nan])
+    both = joint.joint({"tables/composition.csv": shares, "tables/corrected.csv": corrected})
+    # what cannot be corrected is called by the one table there is
+    assert both["both_shares.csv"]["p_value"].tolist() == [0.3, 0.02]
+
+
+def test_the_conclusion_names_what_claims_rest_on_and_is_off(rng):
+    found = {f"{i:04}": cohort_of(rng.uniform(size=200) ** 1.6) for i in range(200)}
+    table = records.summarize(found, level="x")
+    said = records.conclusion(table)
+    assert "6 rows that claims rest on" in said
+    assert "off: x, DE, quasi-likelihood, c, every feature 0.05" in said
+    beside = records.conclusion(table.assign(role=records.BESIDE))
+    assert beside.startswith("0 rows")
+    assert "off:" not in beside

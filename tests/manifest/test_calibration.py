@@ -18,10 +18,8 @@ cohorts = 500
 first_seed = 1000
 what = "sums"
 """
-COLUMNS = (
-    "level,test,table,engine,contrast,what,alpha,cohorts,hits,rate,low,high,expected,verdict,note"
-)
-ROW = "patients,DE,de,deseq2,c,any,0.1,500,200,0.4,0.35,0.45,0.1,too many,"
+COLUMNS = "level,role,test,table,engine,contrast,what,alpha,cohorts,hits,rate,low,high,expected,verdict,note"
+ROW = "patients,decides,DE,de,deseq2,c,any,0.1,500,200,0.4,0.35,0.45,0.1,too many,"
 
 
 @pytest.fixture

@@ -188,9 +188,10 @@ def test_picking_genes_pass_in_a_contrast_of_toxicity_or_anakinra(ctx, tmp_path)
 
 def test_both_rules_are_counted_with_what_their_families_can_reach(ctx, rng):
     patients = [f"A{i}" for i in range(10)]
-    levels = dict(zip(patients, ["group"] * 4 + ["reference"] * 6, strict=True))
+    samples = table_of_samples({p: PAPER[p] for p in patients})
+    s = split(contrast_of(ctx, "ligrec_crs_anakinra"), ctx.manifests.contrasts, samples)
     scores = scores_of(np.arange(10)[::-1] + 1.0, patients)
-    table = count_candidates(ctx, scores, levels, genes=frozenset({"RETN"}), name="x")
+    table = count_candidates(ctx, scores, s, genes=frozenset({"RETN"}), samples=samples)
     table = LIGREC_CANDIDATES.check(table).set_index("preset")
     assert table["rule"].to_dict() == {"recommended": "expression", "published": "de"}
     assert table["n_candidates"].to_dict() == {"recommended": 3, "published": 1}
@@ -202,7 +203,7 @@ def test_both_rules_are_counted_with_what_their_families_can_reach(ctx, rng):
     )
     assert table.loc["published", "caveat"] == CAVEATS["de"]
     assert "in the same patients and then tested" in CAVEATS["de"]
-    none = count_candidates(ctx, scores, levels, genes=frozenset(), name="x")
+    none = count_candidates(ctx, scores, s, genes=frozenset(), samples=samples)
     assert none["reason"].tolist() == ["", "no pair is a candidate"]
     assert none["n_candidates"].tolist() == [3, 0]
 

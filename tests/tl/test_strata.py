@@ -16,6 +16,7 @@ PATIENTS = [f"p{i:02}" for i in range(14)]
 STUDY = np.repeat(["comparator", "new"], [10, 4])
 HIGH = np.arange(14) < 6
 LEVELS = dict(zip(PATIENTS, np.where(HIGH, "high", "low"), strict=True))
+WITHIN = ("crs", "high", "low", {"within": "study"})
 STRATA = dict(zip(PATIENTS, STUDY, strict=True))
 
 
@@ -48,7 +49,7 @@ def test_shares_of_a_study_without_the_other_group_lend_nothing(tester):
         options["parts"] = "t_subset"
     test = getattr(tl, tester)
     plain = test(cells, **options).iloc[-1]
-    row = test(cells, **options, strata="study").iloc[-1]
+    row = test(cells, **options | {"contrast": WITHIN}).iloc[-1]
     shares = cells.obs.groupby("patient")["cycling"].mean().to_numpy()
     assert row["p_value"] == pytest.approx(_within(shares).p_value)
     alone = stats.mann_whitney(shares[HIGH], shares[:10][~HIGH[:10]])
@@ -108,14 +109,14 @@ def test_gene_set_scores_are_compared_within_strata():
     )
     sets = {"up": genes.index[:10]}
     options = {"contrast": ("crs", "high", "low")}
-    row = tl.gene_set_patient_test(pdata, sets, **options, strata="study").iloc[0]
+    row = tl.gene_set_patient_test(pdata, sets, contrast=WITHIN).iloc[0]
     scores = tl.gene_set_patient_scores(pdata, sets)["up"].to_numpy()
     assert row["p_value"] == pytest.approx(_within(scores).p_value)
     assert row["n_alone"] == 4
     plain = tl.gene_set_patient_test(pdata, sets, **options).iloc[0]
     assert plain["effect"] < row["effect"] - 0.2  # the difference between studies
-    with pytest.raises(InputError, match="a pair is compared with itself; leave out strata"):
-        tl.gene_set_patient_test(pdata, sets, **options, strata="study", paired=True)
+    with pytest.raises(InputError, match="a pair is compared with itself, not within 'study'"):
+        tl.gene_set_patient_test(pdata, sets, contrast=WITHIN, paired=True)
 
 
 def test_a_moderated_t_has_a_mean_for_each_stratum():
@@ -138,8 +139,8 @@ def test_a_moderated_t_has_a_mean_for_each_stratum():
 def test_strata_that_each_hold_one_group_are_a_reason_not_a_result():
     cells = _cells(_shares())
     cells = cells[(cells.obs["study"] == "new") | (cells.obs["crs"] == "high")].copy()
-    options = {"contrast": ("crs", "high", "low"), "strata": "study"}
-    for table in (tl.composition(cells, parts="t_subset", **options), tl.cycling(cells, **options)):
+    shares = tl.composition(cells, parts="t_subset", contrast=WITHIN)
+    for table in (shares, tl.cycling(cells, contrast=WITHIN)):
         assert table["p_value"].isna().all()
         assert table["reason"].str.contains("none of the strata of 10 patients holds both").all()
 
@@ -147,9 +148,11 @@ def test_strata_that_each_hold_one_group_are_a_reason_not_a_result():
 def test_patients_without_a_stratum_are_left_out_by_name():
     cells = _cells(_shares())
     cells.obs["study"] = cells.obs["study"].where(cells.obs["patient"] != "p03")
-    table = tl.cycling(cells, contrast=("crs", "high", "low"), strata="study")
+    table = tl.cycling(cells, contrast=WITHIN)
     assert table.attrs["left_out"] == ["p03"]
     assert table["n_group"].tolist() == [5]
     cells.obs.iloc[0, cells.obs.columns.get_loc("study")] = "another"
     with pytest.raises(InputError, match=r"obs\['study'\] must be one value per patient"):
-        tl.cycling(cells, contrast=("crs", "high", "low"), strata="study")
+        tl.cycling(cells, contrast=WITHIN)
+    with pytest.raises(InputError, match=r"fourth entry of contrast must be .*but is 'study'"):
+        tl.cycling(cells, contrast=("crs", "high", "low", "study"))

@@ -28,6 +28,7 @@ class CalibrationRow(Model):
     """How often one test of one contrast rejected."""
 
     level: str
+    role: Literal["decides", "beside"]
     test: str = Field(min_length=2)
     table: str = Field(min_length=2)
     engine: str = ""

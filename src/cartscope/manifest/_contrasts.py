@@ -76,6 +76,7 @@ class Contrast(Model):
     at: dict[str, Value] = Field(default_factory=dict)
     interaction: str | None = None
     restrict: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ()
     caveat: str = ""
 
     @model_validator(mode="after")
@@ -103,6 +104,11 @@ class Contrast(Model):
             msg = (
                 "a contrast on a fit says either where its effect is read, "
                 "for instance at = { anakinra = true }, or interaction"
+            )
+            raise ValueError(msg)
+        if self.strata and not {"gsea", "composition", "cycling", "ligrec"} & set(self.analyses):
+            msg = (
+                "strata are for tests of one value per patient; a de contrast has a design instead"
             )
             raise ValueError(msg)
         if self.at and not self.fit:

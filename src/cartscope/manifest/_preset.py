@@ -83,6 +83,12 @@ class Gsea(Model):
     collections: Sourced[tuple[str, ...]]
 
 
+class BetweenPatients(Model):
+    """Tests of one value per patient."""
+
+    within_strata: Sourced[bool]
+
+
 class Composition(Model):
     """Shares of cells."""
 
@@ -116,6 +122,7 @@ class Preset(Model):
     pseudobulk: Pseudobulk
     de: De
     gsea: Gsea
+    between_patients: BetweenPatients
     composition: Composition
     cycling: Cycling
     ligrec: Ligrec

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 TOO_MANY = "too many"
 ANY, NAMED = "any feature, q", "a named feature, q"
+# what is asked both ways stands under the first of the two tables
+BOTH = "both"
+_FIRST = {"gene_set_scores": ("gsea",), "corrected": ("composition", "cycling")}
 
 
 def measured(ctx: Context, table: str, contrast: str) -> tuple[CalibrationRow, ...]:
@@ -47,8 +50,27 @@ def off_caveats(ctx: Context, claim: Claim) -> list[str]:
         rows = measured(ctx, table, contrast)
         row = worst(rows)
         if row is not None:
-            out.append(sentence(ctx.manifests.calibration, row) + _named(rows, row))
+            said = sentence(ctx.manifests.calibration, row) + _named(rows, row)
+            out.append(said + _together(ctx, table, contrast))
     return out
+
+
+def _together(ctx: Context, table: str, contrast: str) -> str:
+    """Say how often the two tables that a claim asks both call, where one of them alone is off."""
+    firsts = _FIRST.get(table, (table,))
+    both = [
+        r
+        for first in firsts
+        for r in ctx.manifests.calibration.of(first, contrast)
+        if r.engine == BOTH and r.what == NAMED
+    ]
+    if not both:
+        return ""
+    row = max(both, key=lambda r: r.cohorts)
+    return (
+        f". A claim asks two tables ({row.test}), which together call a feature named before in "
+        f"{_percent(row.rate)} (95% {_percent(row.low)} to {_percent(row.high)})"
+    )
 
 
 def _named(rows: Sequence[CalibrationRow], row: CalibrationRow) -> str:

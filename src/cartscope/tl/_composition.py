@@ -10,14 +10,8 @@ from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope._schema import COMPOSITION, FRACTIONS
 from cartscope.tl._composition_tests import COMPOSITION_TESTS
-from cartscope.tl._patient_test import (
-    Contrast,
-    adjust,
-    car_status_of,
-    empty_reason,
-    patient_groups,
-    unit_codes,
-)
+from cartscope.tl._patient_groups import Contrast, car_status_of, patient_groups, unit_codes
+from cartscope.tl._patient_test import adjust, empty_reason
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -77,7 +71,7 @@ def composition_fractions(
     return FRACTIONS.check(long)
 
 
-def composition(  # noqa: PLR0913  (strata are an option of every test between patients)
+def composition(
     adata: AnnData,
     *,
     parts: str,
@@ -87,7 +81,6 @@ def composition(  # noqa: PLR0913  (strata are an option of every test between p
     name: str | None = None,
     test: str = "mann_whitney",
     sorted_key: str | None = k.obs.sorted,
-    strata: str | None = None,
 ) -> pd.DataFrame:
     """Compare the shares of cell types or subsets between two groups of patients.
 
@@ -104,7 +97,9 @@ def composition(  # noqa: PLR0913  (strata are an option of every test between p
         obs column with the parts. Missing and unassigned cells count in the whole and are no
         part of their own.
     contrast
-        ``(factor, group, reference)``: an obs column and two of its levels, compared as text.
+        ``(factor, group, reference)``: an obs column and two of its levels, compared as text; with
+        a fourth entry ``{"within": "study"}`` patients are compared within the levels of that obs
+        column (:func:`cartscope.stats.van_elteren`; a mean of its own in the moderated t).
     unit
         obs column that names the patients.
     min_cells
@@ -117,9 +112,6 @@ def composition(  # noqa: PLR0913  (strata are an option of every test between p
     sorted_key
         obs column that marks cells of CAR-sorted libraries, in which compositions are an artefact
         of sorting. None allows them; within CAR+ cells they are allowed anyway.
-    strata
-        obs column within whose levels patients are compared, the study say: by van Elteren's test
-        (:func:`cartscope.stats.van_elteren`), or with a mean of its own in the moderated t.
 
     Returns
     -------
@@ -153,7 +145,7 @@ def composition(  # noqa: PLR0913  (strata are an option of every test between p
     """
     method = COMPOSITION_TESTS[_check.one_of(test, tuple(COMPOSITION_TESTS), name="test")]
     _refuse_sorted(adata, sorted_key)
-    groups = patient_groups(adata, contrast=contrast, unit=unit, strata=strata)
+    groups = patient_groups(adata, contrast=contrast, unit=unit)
     counts, totals = _counts(adata, parts=parts, unit=unit)
     names = np.asarray(groups.names, dtype=object)
     enough = totals.reindex(names, fill_value=0).to_numpy() >= min_cells
@@ -184,7 +176,7 @@ def composition(  # noqa: PLR0913  (strata are an option of every test between p
     rows["contrast"] = groups.title if name is None else name
     rows["car_status"] = car_status_of(adata.obs)
     rows["test"] = test
-    rows["within"], rows["n_alone"] = strata or "", rows["n_alone"].fillna(0)
+    rows["within"], rows["n_alone"] = groups.within, rows["n_alone"].fillna(0)
     table = COMPOSITION.check(adjust(rows))
     table.attrs.update(
         left_out=list(groups.left_out),

@@ -9,15 +9,8 @@ from cartscope import _check
 from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope._schema import CYCLING, FRACTIONS
-from cartscope.tl._patient_test import (
-    Contrast,
-    adjust,
-    car_status_of,
-    empty_reason,
-    patient_groups,
-    rank_columns,
-    shift_columns,
-)
+from cartscope.tl._patient_groups import Contrast, car_status_of, patient_groups
+from cartscope.tl._patient_test import adjust, empty_reason, rank_columns, shift_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +76,7 @@ def cycling_fractions(
     return FRACTIONS.check(long)
 
 
-def cycling(  # noqa: PLR0913  (strata are an option of every test between patients)
+def cycling(
     adata: AnnData,
     *,
     contrast: Contrast,
@@ -93,7 +86,6 @@ def cycling(  # noqa: PLR0913  (strata are an option of every test between patie
     min_cells: int = 50,
     name: str | None = None,
     missed: pd.DataFrame | None = None,
-    strata: str | None = None,
 ) -> pd.DataFrame:
     """Compare the share of cycling cells between two groups of patients.
 
@@ -102,7 +94,9 @@ def cycling(  # noqa: PLR0913  (strata are an option of every test between patie
     adata
         Cells with ``obs["cycling"]``; only ``obs`` is read.
     contrast
-        ``(factor, group, reference)``: an obs column and two of its levels, compared as text.
+        ``(factor, group, reference)``: an obs column and two of its levels, compared as text; with
+        a fourth entry ``{"within": "study"}`` patients are compared within the levels of that obs
+        column (:func:`cartscope.stats.van_elteren`).
     groupby
         obs column(s) that split the cells into populations, tested as one family.
     population
@@ -119,9 +113,6 @@ def cycling(  # noqa: PLR0913  (strata are an option of every test between patie
         positive_fraction (cycling share of the patient's CAR+ cells, 0-1). A patient's fraction
         becomes (fraction - missed_share * positive_fraction) / (1 - missed_share), not below 0.
         Patients without both numbers are left out. None: no correction.
-    strata
-        obs column within whose levels patients are compared, the study say
-        (:func:`cartscope.stats.van_elteren`); None: all with all.
 
     Returns
     -------
@@ -147,7 +138,7 @@ def cycling(  # noqa: PLR0913  (strata are an option of every test between patie
        median_group  p_value
     0           0.2      0.1
     """
-    groups = patient_groups(adata, contrast=contrast, unit=unit, strata=strata)
+    groups = patient_groups(adata, contrast=contrast, unit=unit)
     long = cycling_fractions(adata, groupby=groupby, population=population, unit=unit)
     populations = long[["population", "car_status"]].drop_duplicates().reset_index(drop=True)
     values = np.full((len(groups.names), len(populations)), np.nan)
@@ -166,7 +157,7 @@ def cycling(  # noqa: PLR0913  (strata are an option of every test between patie
         empty_reason((a, b), need=f"{min_cells} cells", alone=c)
         for a, b, c in rows[["n_group", "n_reference", "n_alone"]].itertuples(index=False)
     ]
-    rows["within"] = strata or ""
+    rows["within"] = groups.within
     rows["corrected"] = missed is not None
     rows["contrast"] = groups.title if name is None else name
     table = CYCLING.check(adjust(rows))

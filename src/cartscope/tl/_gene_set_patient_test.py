@@ -12,16 +12,8 @@ from cartscope._errors import InputError
 from cartscope._schema import GENE_SET_SCORES
 from cartscope.stats import signed_rank
 from cartscope.tl._gene_sets import checked_sets
-from cartscope.tl._patient_test import (
-    Contrast,
-    Groups,
-    adjust,
-    empty_reason,
-    level_text,
-    patient_groups,
-    rank_columns,
-    shift_columns,
-)
+from cartscope.tl._patient_groups import Contrast, Groups, level_text, patient_groups, within_of
+from cartscope.tl._patient_test import adjust, empty_reason, rank_columns, shift_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +21,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def gene_set_patient_test(  # noqa: PLR0913  (strata are an option of every test between patients)
+def gene_set_patient_test(
     pdata: AnnData,
     gene_sets: Mapping[str, Iterable[str]],
     *,
@@ -39,7 +31,6 @@ def gene_set_patient_test(  # noqa: PLR0913  (strata are an option of every test
     min_size: int = 5,
     max_size: int = 500,
     name: str | None = None,
-    strata: str | None = None,
 ) -> pd.DataFrame:
     """Compare gene set scores between groups of patients, one value a patient.
 
@@ -55,7 +46,9 @@ def gene_set_patient_test(  # noqa: PLR0913  (strata are an option of every test
     gene_sets
         Name -> genes.
     contrast
-        ``(factor, group, reference)``: an obs column and two of its levels, compared as text.
+        ``(factor, group, reference)``: an obs column and two of its levels, compared as text; with
+        a fourth entry ``{"within": "study"}`` patients are compared within the levels of that obs
+        column (:func:`cartscope.stats.van_elteren`).
     unit
         obs column that names the patients.
     paired
@@ -67,9 +60,6 @@ def gene_set_patient_test(  # noqa: PLR0913  (strata are an option of every test
         Largest number.
     name
         Fills the ``contrast`` column.
-    strata
-        obs column within whose levels patients are compared, the study say
-        (:func:`cartscope.stats.van_elteren`); not together with ``paired``.
 
     Returns
     -------
@@ -105,14 +95,7 @@ def gene_set_patient_test(  # noqa: PLR0913  (strata are an option of every test
     [[10.0, 4.0, 0.029]]
     """
     sets = checked_sets(gene_sets)
-    if paired and strata is not None:
-        msg = f"strata={strata!r}: a pair is compared with itself; leave out strata or paired."
-        raise InputError(msg)
-    rows, groups = (
-        _paired_rows(pdata, contrast, unit)
-        if paired
-        else _rows(pdata, contrast, unit, strata=strata)
-    )
+    rows, groups = _paired_rows(pdata, contrast, unit) if paired else _rows(pdata, contrast, unit)
     counts = _check.raw_counts(pdata)[rows]
     values = log_cpm(counts)
     place = {str(gene): i for i, gene in reversed(list(enumerate(pdata.var_names)))}
@@ -127,7 +110,7 @@ def gene_set_patient_test(  # noqa: PLR0913  (strata are an option of every test
         table = pd.concat(parts, axis=1).rename(
             columns={"shift": "effect", "shift_low": "ci_low", "shift_high": "ci_high"}
         )
-        table["within"] = strata or ""
+        table["within"] = groups.within
     table.insert(0, "gene_set", list(sets))
     table["size"] = sizes
     alone = int(table["n_alone"].max()) if "n_alone" in table else 0
@@ -224,10 +207,8 @@ def set_scores(values: np.ndarray, sets: list[list[int]]) -> tuple[np.ndarray, l
     return scores, sizes
 
 
-def _rows(
-    pdata: AnnData, contrast: Contrast, unit: str, *, strata: str | None
-) -> tuple[np.ndarray, Groups]:
-    groups = patient_groups(pdata, contrast=contrast, unit=unit, strata=strata)
+def _rows(pdata: AnnData, contrast: Contrast, unit: str) -> tuple[np.ndarray, Groups]:
+    groups = patient_groups(pdata, contrast=contrast, unit=unit)
     names = pdata.obs[unit].astype(str).to_numpy()
     twice = pd.Series(names[np.isin(names, groups.names)])
     twice = twice[twice.duplicated()]
@@ -243,7 +224,10 @@ def _rows(
 
 def _paired_rows(pdata: AnnData, contrast: Contrast, unit: str) -> tuple[np.ndarray, Groups]:
     """First the group's rows, then the reference's, patients in the same order."""
-    factor, *levels = contrast
+    factor, *levels = contrast[:3]
+    if (within := within_of(contrast)) is not None:
+        msg = f"a pair is compared with itself, not within {within!r}; leave out that or paired."
+        raise InputError(msg)
     for key in (unit, factor):
         _check.require(pdata, "obs", key, made_by="cartscope.pp.pseudobulk")
     level = pdata.obs[factor].map(level_text).to_numpy()
@@ -263,7 +247,7 @@ def _paired_rows(pdata: AnnData, contrast: Contrast, unit: str) -> tuple[np.ndar
     rows = np.array([place[name] for place in places for name in both])
     one_only = sorted(set(places[0]) ^ set(places[1]))
     in_group = np.repeat([True, False], len(both))
-    return rows, Groups(tuple(both) * 2, in_group, contrast, tuple(one_only))
+    return rows, Groups(tuple(both) * 2, in_group, contrast[:3], tuple(one_only))
 
 
 def _paired_test(scores: np.ndarray) -> pd.DataFrame:

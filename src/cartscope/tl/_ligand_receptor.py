@@ -6,7 +6,7 @@ from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope.tl._ligrec_scores import ligand_receptor_scores
 from cartscope.tl._ligrec_test import LigandReceptorTestOptions, compare_scores
-from cartscope.tl._patient_test import Contrast, patient_groups
+from cartscope.tl._patient_groups import Contrast, patient_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,6 @@ def ligand_receptor(
     unit: str = k.obs.patient,
     senders: Sequence[str] | None = None,
     receivers: Sequence[str] | None = None,
-    strata: str | None = None,
     **options: Unpack[LigandReceptorOptions],
 ) -> pd.DataFrame:
     """Compare ligand-receptor scores between two groups of patients.
@@ -49,7 +48,9 @@ def ligand_receptor(
     groupby
         obs column with the populations; cells without one are left out.
     contrast
-        ``(factor, group, reference)``: an obs column and two of its levels, compared as text.
+        ``(factor, group, reference)``: an obs column and two of its levels, compared as text; with
+        a fourth entry ``{"within": "study"}`` patients are compared within the levels of that obs
+        column (:func:`cartscope.stats.van_elteren`).
     resource
         Pairs: columns ligand and receptor, subunits of a complex joined by "_".
     unit
@@ -58,9 +59,6 @@ def ligand_receptor(
         Populations that send; None: all.
     receivers
         Populations that receive; None: all.
-    strata
-        obs column within whose levels patients are compared, the study say
-        (:func:`cartscope.stats.van_elteren`); None: all with all.
     options
         name (fills the ``contrast`` column), score (``"product"``, the default,
         ``"geometric_mean"`` or ``"mean"``), min_cells (10: cells of a population a patient needs),
@@ -109,7 +107,7 @@ def ligand_receptor(
     0           5.0               2.0         1.32      0.1
     """
     _known(options)
-    groups = patient_groups(adata, contrast=contrast, unit=unit, strata=strata)
+    groups = patient_groups(adata, contrast=contrast, unit=unit)
     scores = ligand_receptor_scores(
         adata,
         groupby=groupby,
@@ -120,7 +118,7 @@ def ligand_receptor(
         score=options.get("score", "product"),
         min_cells=options.get("min_cells", 10),
     )
-    return compare_scores(scores, groups, {"within": strata or "", **options})
+    return compare_scores(scores, groups, options)
 
 
 def _known(options: LigandReceptorOptions) -> None:

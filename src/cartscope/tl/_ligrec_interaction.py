@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 from cartscope import _check, _rng
 from cartscope._errors import InputError
 from cartscope._schema import LIGREC_INTERACTION
-from cartscope.tl._patient_test import adjust, level_text, two_levels
+from cartscope.tl._patient_groups import level_text, two_levels
+from cartscope.tl._patient_test import adjust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from cartscope.tl._expression import BLOCK, log_expression, row_blocks
-from cartscope.tl._patient_test import unit_codes
+from cartscope.tl._patient_groups import unit_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,8 @@ from cartscope import _check
 from cartscope._errors import InputError
 from cartscope._schema import LIGREC
 from cartscope.tl._ligrec_means import subunits
-from cartscope.tl._patient_test import (
-    Groups,
-    adjust,
-    empty_reason,
-    level_text,
-    rank_columns,
-    strata_of,
-    two_levels,
-)
+from cartscope.tl._patient_groups import Groups, level_text, strata_of, two_levels
+from cartscope.tl._patient_test import adjust, empty_reason, rank_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -40,7 +33,6 @@ class LigandReceptorTestOptions(TypedDict, total=False):
     report: Sequence[tuple[str, str]]
     primary: Sequence[tuple[str, str]]
     alpha: float
-    within: str
 
 
 def ligand_receptor_test(
@@ -49,6 +41,7 @@ def ligand_receptor_test(
     *,
     contrast: tuple[object, object],
     strata: Mapping[str, object] | None = None,
+    within: str = "strata",
     **options: Unpack[LigandReceptorTestOptions],
 ) -> pd.DataFrame:
     """Compare scores that are there already; several contrasts can share them.
@@ -64,9 +57,10 @@ def ligand_receptor_test(
     strata
         Patient -> stratum within which patients are compared (:func:`cartscope.stats.van_elteren`);
         None: all with all.
+    within
+        What strata are called, the study say.
     options
-        Those of :func:`ligand_receptor` but score and min_cells, which are those of ``scores``;
-        and within, what strata are called.
+        Those of :func:`ligand_receptor` but score and min_cells, which are those of ``scores``.
 
     Returns
     -------
@@ -111,6 +105,7 @@ def ligand_receptor_test(
         contrast=("level", group, reference),
         left_out=tuple(sorted(set(texts) - set(scored))),
         strata=strata_of(scored, strata),
+        within="" if strata is None else within,
     )
     return compare_scores(scores, groups, options)
 
@@ -180,7 +175,7 @@ def compare_scores(
     group, reference = table["median_group"].to_numpy(), table["median_reference"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         table["log2_change"] = np.log2(group / reference)
-    table["within"] = "" if groups.strata is None else options.get("within", "strata")
+    table["within"] = groups.within
     table["effect"] = 2 * table["superiority"] - 1
     hopeless = (table["reason"] == "") & (table["min_p"] >= alpha)
     table.loc[hopeless, "reason"] = [

@@ -9,15 +9,8 @@ from cartscope import _check
 from cartscope import _keys as k
 from cartscope._errors import InputError
 from cartscope._schema import COMPOSITION, FRACTIONS, INNATE_FRACTIONS
-from cartscope.tl._patient_test import (
-    adjust,
-    empty_reason,
-    level_text,
-    rank_columns,
-    shift_columns,
-    strata_of,
-    two_levels,
-)
+from cartscope.tl._patient_groups import level_text, strata_of, two_levels
+from cartscope.tl._patient_test import adjust, empty_reason, rank_columns, shift_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,11 +12,13 @@ from cartscope._check import one_of
 from cartscope._schema import LIGREC_CANDIDATES
 from cartscope.study._settings import PRESETS
 from cartscope.study.comparisons._groups import GROUP, REFERENCE
+from cartscope.study.comparisons._strata import strata_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cartscope.study._context import Context
+    from cartscope.study.comparisons._groups import Split
     from cartscope.tl import LigandReceptorScores
 
 PICKED_FROM = "tables/de_published.csv"
@@ -67,10 +69,10 @@ def rule_options(values: Mapping[str, Any], genes: frozenset[str]) -> dict[str, 
 def count_candidates(
     ctx: Context,
     scores: LigandReceptorScores,
-    levels: Mapping[str, str],
+    s: Split,
     *,
     genes: frozenset[str],
-    name: str,
+    samples: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return what each preset's rule tests and finds in a contrast, all pairs in one family.
 
@@ -80,28 +82,31 @@ def count_candidates(
         The run.
     scores
         Of every pair.
-    levels
-        Side of each patient.
+    s
+        The contrast's patients.
     genes
         From :func:`picking_genes`.
-    name
-        The contrast's id.
+    samples
+        The sample table.
 
     Returns
     -------
     A table that follows ``LIGREC_CANDIDATES``, one row per preset.
     """
+    levels = {p: side for side in (GROUP, REFERENCE) for p in s.members(side)}
     alpha = ctx.preset.values("de")["alpha"]
     there = [np.isfinite(x).any(axis=(0, 1)) for x in (scores.ligand, scores.receptor)]
     rows = []
     for preset in PRESETS:
         values = ctx.manifests.preset(preset).values("ligrec")
         options = rule_options(values, genes)
+        if (strata := strata_of(ctx, s, samples, preset=preset)) is not None:
+            options["strata"] = strata.of
         table = tl.ligand_receptor_test(
             scores, levels, contrast=(GROUP, REFERENCE), alpha=alpha, **options
         )
         row = LIGREC_CANDIDATES.blank(
-            contrast=name,
+            contrast=s.contrast.id,
             preset=preset,
             rule=values["candidates"],
             caveat=CAVEATS[values["candidates"]],
@@ -117,7 +122,10 @@ def _count(table: pd.DataFrame, alpha: float) -> dict[str, Any]:
         return {"reason": NONE}
     pair = tested["ligand"] + "-" + tested["receptor"]
     n = {side: int(tested[side].max()) for side in ("n_group", "n_reference")}
-    untied = stats.smallest_p(*n.values())
+    # within strata the untied floor depends on who has a score where; the lowest there is stands
+    # for it
+    stratified = (tested["within"] != "").any()
+    untied = tested["min_p"].min() if stratified else stats.smallest_p(*n.values())
     return {
         **n,
         "n_candidates": pair.nunique(),

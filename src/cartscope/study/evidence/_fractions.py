@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
 
+SHARES_TEST = (
+    "exact two-sided U test on one share per patient, within strata where the contrast has them"
+)
 HODGES_LEHMANN = "95%, Hodges-Lehmann: the shifts that the exact test does not reject"
 
 
@@ -54,6 +57,18 @@ def fraction_rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFram
     return rows_by_contrast(ctx, claim, evidence, find=find)
 
 
+def interval_of(row: pd.Series) -> str:
+    """Say what the interval of a shift is, and within what patients were compared.
+
+    Parameters
+    ----------
+    row
+        Of a table of tests between patients.
+    """
+    within = str(row.get("within", "") or "")
+    return f"{HODGES_LEHMANN}, within {within}" if within else HODGES_LEHMANN
+
+
 def _how(row: pd.Series) -> str:
     """Say how missed CAR T cells were taken out, and of how many patients not all could be."""
     words = ["corrected"]
@@ -73,7 +88,7 @@ def _values(row: pd.Series, *, suffix: str) -> dict[str, Any]:
         "n_group": int(row["n_group"]),
         "n_reference": int(row["n_reference"]),
         "family_size": int(row["family_size"]),
-        "interval": HODGES_LEHMANN if "shift_low" in row else "none: a table without shifts",
+        "interval": interval_of(row) if "shift_low" in row else "none: a table without shifts",
         "effect": row.get("shift", medians),
         "ci_low": row.get("shift_low", np.nan),
         "ci_high": row.get("shift_high", np.nan),

@@ -6,6 +6,7 @@ from functools import partial
 
 from cartscope.study._model import EvidenceReader
 from cartscope.study.evidence._fractions import (
+    SHARES_TEST,
     fraction_rows,
     fractions_permuted,
     fractions_without,
@@ -23,5 +24,5 @@ EVIDENCE = EvidenceReader(
     without=partial(fractions_without, table="composition"),
     permuted=partial(fractions_permuted, table="composition"),
     effect="difference of shares",
-    test="exact two-sided U test on one share per patient",
+    test=SHARES_TEST,
 )

@@ -12,7 +12,7 @@ from cartscope.study._model import EvidenceReader
 from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
 from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
 from cartscope.study.comparisons._set_notes import SETS
-from cartscope.study.evidence._fractions import HODGES_LEHMANN
+from cartscope.study.evidence._fractions import interval_of
 from cartscope.study.evidence._reading import rows_by_contrast, wanted_entries
 from cartscope.study.redo._label_tests import permute_sets
 from cartscope.study.steps._profiles import rows_of
@@ -42,7 +42,7 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
         return [
             {
                 **{n: row[n] for n in _NAMES},
-                "interval": HODGES_LEHMANN,
+                "interval": interval_of(row),
                 "population": _PATIENT,
                 **{n: int(row[n]) for n in ("n_group", "n_reference", "family_size")},
             }
@@ -97,5 +97,6 @@ EVIDENCE = EvidenceReader(
     without=without,
     permuted=permuted,
     effect="difference of mean z between patients",
-    test="exact two-sided U test on one score per patient; signed-rank test within patients",
+    test="exact two-sided U test on one score per patient, within strata where the contrast has "
+    "them; signed-rank test within patients",
 )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from cartscope.study._model import EvidenceReader
-from cartscope.study.evidence._fractions import HODGES_LEHMANN
+from cartscope.study.evidence._fractions import interval_of
 from cartscope.study.evidence._reading import rows_by_contrast, wanted_entries
 from cartscope.study.redo._label_tests import permute_families
 from cartscope.study.redo._patient_values import compare, pair_entries, pair_families
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import pandas as pd
 
     from cartscope.manifest import Claim, Evidence
     from cartscope.study._context import Context
@@ -47,7 +47,7 @@ def rows(ctx: Context, claim: Claim, evidence: Evidence) -> pd.DataFrame:
                 "family_size": int(row.family_size),
                 "n_group": int(row.n_group),
                 "n_reference": int(row.n_reference),
-                "interval": HODGES_LEHMANN,
+                "interval": interval_of(pd.Series(row._asdict())),
                 "reason": row.reason,
                 **shifts.get((contrast, entry), {"effect": float("nan")}),
             }
@@ -87,5 +87,6 @@ EVIDENCE = EvidenceReader(
     without=without,
     permuted=permuted,
     effect="Hodges-Lehmann shift of the score",
-    test="exact two-sided U test on one score per patient, zeros included",
+    test="exact two-sided U test on one score per patient, zeros included, within strata where "
+    "the contrast has them",
 )

@@ -58,10 +58,12 @@ FIGURE = FigureSpec(
     draw=draw,
     claims=("cycling-car-negative", "cycling-car-positive", "cycling-no-anakinra"),
     caption="Share of day 7 T cells in S or G2M, one dot per patient, bars at medians; grade ≥ 2:"
-    " CRS or NT. Exact two-sided Mann-Whitney U test within each arm; q by "
+    " CRS or NT. Exact two-sided Mann-Whitney U test within each arm, "
+    "within study where it says so; q by "
     "Benjamini-Hochberg within the contrast. Hollow: too few cells, not tested. CAR\u2212"
     " cells come from unsorted samples; CAR T cells missed among them can make a "
     "difference where expansion differs by grade.",
-    note="Exact two-sided Mann-Whitney U test, one value per patient; q within a contrast. "
+    note="Exact two-sided Mann-Whitney U test, within study where it says so, one value "
+    "per patient; q within a contrast. "
     "CAR− cells hold missed CAR T cells.",
 )

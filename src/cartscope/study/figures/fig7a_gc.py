@@ -46,8 +46,8 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
             continue
         parts.append(rows.assign(arm=arm, column=rows["side"].map(names)))
         palette |= {names[REFERENCE]: pl.REFERENCE, names[GROUP]: pl.GROUP}
-        p = _panels.number(tested["p_value"].iloc[0])
-        tests[names[REFERENCE], names[GROUP]] = f"p = {p}"
+        row = tested.iloc[0]
+        tests[names[REFERENCE], names[GROUP]] = _say(row)
     if not parts:
         raise NotDrawable("; ".join(dict.fromkeys(reasons)))
     table = pd.concat(parts, ignore_index=True)
@@ -58,6 +58,11 @@ def draw(ctx: Context) -> tuple[Figure, pd.DataFrame]:
     ax.set(ylabel="glucocorticoid score (mean z within the arm)")
     ax.set_xlabel(_treatment(steroid), fontsize=6)
     return figure, table.drop(columns="column")
+
+
+def _say(row: pd.Series) -> str:
+    text = f"p = {_panels.number(row['p_value'])}"
+    return f"{text}, {_panels.within(row)}" if _panels.within(row) else text
 
 
 def _hollow(ax: Axes, table: pd.DataFrame, palette: dict[str, str]) -> None:
@@ -85,7 +90,8 @@ FIGURE = FigureSpec(
     caption="Not in the paper; stands beside 7A. Mean over FKBP5, TSC22D3, PER1, ZBTB16 and CD163 "
     "of log2 counts per million, standardised over the patients of the arm, in day 7 CD14 "
     "monocytes; one dot per patient, bars at medians. Exact two-sided Mann-Whitney U test "
-    "within each arm. Tocilizumab and steroids were given for grade \u2265 2 only, often "
+    "within each arm, within study where it says so. Tocilizumab and steroids were given for "
+    "grade \u2265 2 only, often "
     "before the sample: what rises with grade may answer the treatment. Where treatment "
     "before the sample is known, patients with steroids are hollow; where not: treatment "
     "unknown.",

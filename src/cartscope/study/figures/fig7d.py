@@ -47,10 +47,12 @@ FIGURE = FigureSpec(
     draw=draw,
     claims=("lr-cxcl10", "lr-retn-cap1"),
     caption="One score per patient, pair and ordered pair of populations; colour: grade ≥ 2 "
-    "against ≤ 1, area: exact Mann-Whitney U test, Benjamini-Hochberg within a contrast over "
+    "against ≤ 1, area: exact Mann-Whitney U test, within study where it says so, "
+    "Benjamini-Hochberg within a contrast over "
     "the named pairs between all populations, a family of their own (preset published: over "
     "all candidates); cross: not tested, or too few patients for a q. CAR+ cells come from "
     "all samples, the others from unsorted ones.",
-    note="Exact two-sided Mann-Whitney U test, one value per patient; what q is over stands "
+    note="Exact two-sided Mann-Whitney U test, within study where it says so, one value "
+    "per patient; what q is over stands "
     "under the panel.",
 )

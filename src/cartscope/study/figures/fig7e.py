@@ -123,11 +123,13 @@ FIGURE = FigureSpec(
     caption="Scores of the named pairs at day 7, one dot per patient, CRS grade ≤ 1 and ≥ 2, bars "
     "at medians; triangles: NT grade ≥ 2. Hollow on the zero line: ligand or receptor not seen, "
     "the score is zero and is counted; hollow below it: too few cells, not estimable and not "
-    "counted. Exact two-sided Mann-Whitney U test within each arm; q by Benjamini-Hochberg over "
+    "counted. Exact two-sided Mann-Whitney U test within each arm, "
+    "within study where it says so; q by Benjamini-Hochberg over "
     "the named pairs between all populations, a family of their own (preset published: over all "
     "candidates); below, by NT grade, anakinra. "
     "Arms differ: interaction of CRS grade and arm on aligned ranks, residuals of the additive "
     "model permuted within arms. In brackets: patients counted.",
-    note="Patients by CRS grade; triangles: NT grade ≥ 2. Exact two-sided Mann-Whitney U test, one "
+    note="Patients by CRS grade; triangles: NT grade ≥ 2. Exact two-sided Mann-Whitney U test, "
+    "within study where it says so, one "
     "value per patient. Hollow: a score of zero; hollow below zero: not estimable.",
 )

@@ -45,9 +45,11 @@ FIGURE = FigureSpec(
     draw=draw,
     claims=("iac-rare",),
     caption="Share of ICANS-associated cells among all cells of an infusion product, one dot per "
-    "patient, bars at medians. Exact two-sided Mann-Whitney U test within each arm; q by "
+    "patient, bars at medians. Exact two-sided Mann-Whitney U test within each arm, "
+    "within study where it says so; q by "
     "Benjamini-Hochberg over cell types. The cells are so rare that few patients decide: "
     "no difference here is not evidence of none.",
-    note="Exact two-sided Mann-Whitney U test, one value per patient; q over cell types. So "
+    note="Exact two-sided Mann-Whitney U test, within study where it says so, one value "
+    "per patient; q over cell types. So "
     "rare that few patients decide.",
 )

@@ -81,7 +81,7 @@ def dots(
     columns = ["contrast", "source", "target", "ligand", "receptor", "n_group", "n_reference",
                "median_group", "median_reference", "log2_change", "u", "p_value", "fdr",
                "family", "family_size", "min_p", "reason"]  # fmt: skip
-    columns += [c for c in ("candidates",) if c in table]
+    columns += [c for c in ("candidates", "within", "n_alone") if c in table]
     return table[[*columns, "minus_log10_q", "to", "row"]]
 
 
@@ -102,12 +102,15 @@ def floor_note(ax: Axes, table: pd.DataFrame) -> None:
     ):
         size, best = int(rows["family_size"].iloc[0]), float(rows["min_p"].min())
         n = [rows["n_group"].max(), rows["n_reference"].max()]
-        untied = stats.smallest_p(*map(int, n))
+        within = next((w for w in rows.get("within", [""]) if isinstance(w, str) and w), "")
+        # within strata the floor depends on who is compared where; the lowest there is stands
+        untied = best if within else stats.smallest_p(*map(int, n))
         shown, alone = _panels.number(best), _panels.number(untied)
         tied = f" ({alone} without ties)" if best < untied and shown != alone else ""
         words = f"{family} " if family else ""
+        where = f" within {within}" if within else ""
         lines.append(
-            f"{contrast}: n = {n[0]} v {n[1]}, {size:,} {words}tests, smallest attainable "
+            f"{contrast}: n = {n[0]} v {n[1]}{where}, {size:,} {words}tests, smallest attainable "
             f"p = {shown}{tied}{_reach(untied, size)}"
         )
     lines += _rule(table)

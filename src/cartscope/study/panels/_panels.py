@@ -170,18 +170,32 @@ def say_n(members: dict[str, tuple[str, ...]]) -> str:
 
 
 def say_p(row: pd.Series, *, family: bool = True) -> str:
-    """Return p and q of a test between patients, with what q corrects for.
+    """Return p and q of a test between patients, what q corrects for, and within what it is.
 
     Parameters
     ----------
     row
-        Of a table with p_value, fdr and family_size.
+        Of a table with p_value, fdr and family_size, and where patients were compared within strata
+        also within, n_group and n_reference.
     family
         Whether to add how many tests q corrects for.
     """
     size = int(row["family_size"])
     of = f" of {size} tests" if size > 1 and family else ""
-    return f"p = {number(row['p_value'])}\nq = {number(row['fdr'])}{of}"
+    text = f"p = {number(row['p_value'])}\nq = {number(row['fdr'])}{of}"
+    return f"{text}\n{within(row)}" if within(row) else text
+
+
+def within(row: pd.Series) -> str:
+    """Return within what patients were compared, and how many; empty: all with all.
+
+    Parameters
+    ----------
+    row
+        Of a table of tests between patients.
+    """
+    strata = str(row.get("within", "") or "")
+    return f"within {strata}: {row['n_group']:.0f} v {row['n_reference']:.0f}" if strata else ""
 
 
 def number(value: float) -> str:

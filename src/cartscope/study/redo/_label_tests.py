@@ -17,6 +17,7 @@ from cartscope._rng import stream
 from cartscope.study.comparisons._fits import carried
 from cartscope.study.comparisons._groups import GROUP, REFERENCE, Split, split
 from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
+from cartscope.study.comparisons._strata import strata_of
 from cartscope.study.redo._label_statistics import log_cpm, mean_differences, shrunken_t
 from cartscope.study.redo._permuted import permuted_sides, position
 from cartscope.study.steps._profiles import rows_of, too_few
@@ -49,10 +50,7 @@ def permute_families(ctx: Context, families: Iterable[Family]) -> Iterator[dict[
     Rows of ``PERMUTATIONS`` but for the table.
     """
     for family in families:
-        ranks = pd.DataFrame(family.numbers).rank().to_numpy()
-
-        def statistic(sides: np.ndarray, ranks: np.ndarray = ranks) -> np.ndarray:
-            return mean_differences(ranks, sides)
+        statistic = _rank_statistic(family.numbers, family.strata)
 
         s = _split(ctx, family.contrast)
         yield from _rows(ctx, s, family.patients, statistic=statistic, entries=family.entries)
@@ -90,12 +88,10 @@ def permute_sets(
     if s.within_patient:
         yield from _flipped(ctx, s, rows, values=scores, entries=names, fudge=0.0)
         return
-    ranks = pd.DataFrame(scores).rank().to_numpy()
     patients = tuple(rows.obs[k.obs.patient].astype(str))
-
-    def statistic(sides: np.ndarray) -> np.ndarray:
-        return mean_differences(ranks, sides)
-
+    strata = strata_of(ctx, s, ctx.read_table("tables/samples.csv"))
+    within = None if strata is None else np.array([strata.of[p] for p in patients])
+    statistic = _rank_statistic(scores, within)
     yield from _rows(ctx, s, patients, statistic=statistic, entries=names)
 
 
@@ -146,6 +142,20 @@ def permute_genes(ctx: Context, contrast: str, genes: Sequence[str]) -> Iterator
 
     patients = tuple(rows.obs[k.obs.patient].astype(str))
     yield from _rows(ctx, s, patients, statistic=statistic, entries=there)
+
+
+def _rank_statistic(
+    values: np.ndarray, strata: np.ndarray | None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the statistic of the rank tests: difference of mean ranks, or van Elteren's sum."""
+    if strata is None:
+        ranks = pd.DataFrame(values).rank().to_numpy()
+        return lambda sides: mean_differences(ranks, sides)
+    by = pd.DataFrame(values).groupby(strata)
+    size = by.transform("count")
+    scores = ((by.rank() - (size + 1) / 2) / (size + 1)).fillna(0.0).to_numpy()
+    known = np.isfinite(values).any(axis=0)
+    return lambda sides: np.where(known, sides.astype(float) @ scores, np.nan)
 
 
 def _split(ctx: Context, contrast: str) -> Split:

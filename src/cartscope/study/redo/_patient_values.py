@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cartscope import stats
-from cartscope.study.comparisons._groups import GROUP
+from cartscope.study.comparisons._groups import GROUP, split
+from cartscope.study.comparisons._strata import strata_of
+from cartscope.tl._patient_test import adjust, rank_columns, shift_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SHARES = ("composition", "corrected", "cycling")
 _PRIMARY = "primary"
+_EFFECT = {"shift": "effect", "shift_low": "ci_low", "shift_high": "ci_high"}
+_NOBODY = "nobody with enough cells is left on one side"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class Family:
     patients: tuple[str, ...]
     in_group: np.ndarray
     numbers: np.ndarray  # patients x entries, nan where a patient has no value
+    strata: np.ndarray | None = None  # within what patients are compared
 
     def without(self, patient: str) -> Family:
         """Return the family without one patient.
@@ -46,6 +50,7 @@ class Family:
             patients=tuple(p for p in self.patients if p != patient),
             in_group=self.in_group[keep],
             numbers=self.numbers[keep],
+            strata=None if self.strata is None else self.strata[keep],
         )
 
 
@@ -71,7 +76,8 @@ def share_families(ctx: Context, table: str, contrasts: Iterable[str]) -> Iterat
         for _, part in here.groupby("part", sort=False):
             entry = part["population"].str.cat(part["car_status"], sep=" ").str.strip()
             values = part["fraction"].where(part["n_cells"] >= least)
-            yield _family(table, contrast, part.assign(entry=entry, value=values))
+            rows = part.assign(entry=entry, value=values)
+            yield _family(ctx, table, contrast, rows=rows)
 
 
 def pair_families(ctx: Context, contrasts: Iterable[str]) -> Iterator[Family]:
@@ -95,7 +101,7 @@ def pair_families(ctx: Context, contrasts: Iterable[str]) -> Iterator[Family]:
         here = here.assign(entry=pair_entries(here), value=here["score"])
         here = here[here["entry"].isin(known) & (here["side"] != "")]
         if len(here):
-            yield _family("ligrec", contrast, here)
+            yield _family(ctx, "ligrec", contrast, rows=here)
 
 
 def pair_entries(table: pd.DataFrame) -> list[str]:
@@ -110,16 +116,21 @@ def pair_entries(table: pd.DataFrame) -> list[str]:
     return [f"{s} to {t} {a}_{b}" for s, t, a, b in zip(*columns, strict=True)]
 
 
-def _family(table: str, contrast: str, rows: pd.DataFrame) -> Family:
+def _family(ctx: Context, table: str, contrast: str, *, rows: pd.DataFrame) -> Family:
     side = rows.drop_duplicates("patient").set_index("patient")["side"]
     wide = rows.pivot_table(
         index="patient", columns="entry", values="value", aggfunc="first", dropna=False
     )
+    patients = tuple(map(str, wide.index))
+    manifest, samples = ctx.manifests.contrasts, ctx.read_table("tables/samples.csv")
+    chosen = next(c for c in manifest.contrast if c.id == contrast)
+    strata = strata_of(ctx, split(chosen, manifest, samples), samples)
     return Family(
         table=table,
         contrast=contrast,
         entries=tuple(map(str, wide.columns)),
-        patients=tuple(map(str, wide.index)),
+        patients=patients,
+        strata=None if strata is None else np.array([strata.of[p] for p in patients]),
         in_group=(side.reindex(wide.index) == GROUP).to_numpy(),
         numbers=wide.to_numpy(dtype=float),
     )
@@ -138,28 +149,15 @@ def compare(family: Family) -> list[dict[str, Any]]:
     One dict per entry: entry, effect (Hodges-Lehmann shift), ci_low, ci_high, p_value, fdr, min_p;
     and a reason where a side has nobody.
     """
-    x, y = family.numbers[family.in_group], family.numbers[~family.in_group]
-    able = np.isfinite(x).any(axis=0) & np.isfinite(y).any(axis=0)
-    names = ("effect", "ci_low", "ci_high", "p_value", "fdr", "min_p")
-    found = {name: np.full(len(family.entries), np.nan) for name in names}
-    if able.any():
-        a, b = x[:, able], y[:, able]
-        shift = stats.hodges_lehmann(a, b)
-        p = np.asarray(stats.mann_whitney(a, b).p_value, dtype=float)
-        found["p_value"][able], found["fdr"][able] = p, stats.benjamini_hochberg(p)
-        found["ci_low"][able], found["ci_high"][able] = shift.low, shift.high
-        found["effect"][able] = shift.estimate
-        found["min_p"][able] = [_floor(a[:, j], b[:, j]) for j in range(a.shape[1])]
+    who = family.in_group, family.strata
+    tests = adjust(rank_columns(family.numbers, *who))
+    found = tests.join(shift_columns(family.numbers, *who)).rename(columns=_EFFECT)
+    names = (*_EFFECT.values(), "p_value", "fdr", "min_p")
     return [
         {
             "entry": entry,
-            **{name: float(found[name][j]) for name in names},
-            "reason": "" if able[j] else "nobody with enough cells is left on one side",
+            **{name: float(row[name]) for name in names},
+            "reason": "" if np.isfinite(row["p_value"]) else _NOBODY,
         }
-        for j, entry in enumerate(family.entries)
+        for entry, row in zip(family.entries, found.to_dict("records"), strict=True)
     ]
-
-
-def _floor(x: np.ndarray, y: np.ndarray) -> float:
-    x, y = x[np.isfinite(x)], y[np.isfinite(y)]
-    return float(stats.smallest_p(x.size, y.size, pooled=np.concatenate([x, y])))

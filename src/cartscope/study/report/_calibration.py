@@ -30,10 +30,12 @@ _FEATURE, _MEAN, _NAMED_Q, _ANY_Q = (
     "any feature, q",
 )
 ALPHA = 0.05
+DECIDES = "decides"
+_ROLES = {DECIDES: "claims rest on it", "beside": "stands beside"}
 
 
 def calibration_table(ctx: Context) -> Table:
-    """Return a row per level, test and contrast, those that are off first.
+    """Return a row per level, test and contrast: what claims rest on first, off ones first.
 
     Parameters
     ----------
@@ -45,10 +47,11 @@ def calibration_table(ctx: Context) -> Table:
         groups.setdefault((row.level, row.test, row.contrast), []).append(row)
     titles = {level.name: level.title for level in ctx.manifests.calibration.level}
     rows = [_row(found, titles) for found in groups.values()]
-    rows.sort(key=lambda r: _ORDER.index(r["order"]))
+    rows.sort(key=lambda r: (r["role"] != _ROLES[DECIDES], _ORDER.index(r["order"])))
     return table_of(
         pd.DataFrame(rows),
         {
+            "role": ("role", "whether claims rest on it, or it stands beside to show what it does"),
             "verdict": ("verdict", "against 95% and 99.9% bounds; the worst of the columns"),
             "test": ("test", ""),
             "contrast": ("contrast", ""),
@@ -72,6 +75,7 @@ def _row(found: Sequence[CalibrationRow], titles: dict[str, str]) -> dict[str, A
     expected = next((r.expected for r in at if r is not None), float("nan"))
     return {
         "order": order,
+        "role": _ROLES[first.role],
         "verdict": _WORDS[order],
         "test": first.test,
         "contrast": first.contrast,
@@ -99,13 +103,19 @@ def calibration_summary(ctx: Context) -> dict[str, Any]:
         The run.
     """
     groups: dict[tuple[str, str, str], set[str]] = {}
+    roles = {}
     for row in ctx.manifests.calibration.row:
-        groups.setdefault((row.level, row.test, row.contrast), set()).add(row.verdict)
+        key = row.level, row.test, row.contrast
+        groups.setdefault(key, set()).add(row.verdict)
+        roles[key] = row.role
+    deciding = [key for key, role in roles.items() if role == DECIDES]
     off = {key for key, verdicts in groups.items() if TOO_MANY in verdicts}
     return {
-        "n": len(groups),
-        "n_off": len(off),
-        "tests_off": sorted({test for _, test, _ in off}),
+        "n": len(deciding),
+        "n_off": len(off.intersection(deciding)),
+        "tests_off": sorted({test for _, test, _ in off.intersection(deciding)}),
+        "n_beside": len(groups) - len(deciding),
+        "beside_off": sorted({test for _, test, _ in off.difference(deciding)}),
         "levels": ctx.manifests.calibration.level,
         "measured": ctx.manifests.calibration.measured,
     }

@@ -76,12 +76,17 @@ _TEXT = (
     ),
     (
         "Shares and ligands",
-        "One value per patient, exact two-sided Mann-Whitney U test. Composition: groups of at "
-        "least {composition[min_cells]} cells; cycling: of at least {cycling[min_cells]}. "
+        "One value per patient, exact two-sided Mann-Whitney U test{within}. Composition: groups "
+        "of at least {composition[min_cells]} cells; cycling: of at least {cycling[min_cells]}. "
         "Ligand-receptor score: {ligrec[score]} of the means of populations of at least "
         "{ligrec[min_cells]} cells, each seen in at least {ligrec[min_fraction]:.0%} of them; "
         "candidates by {ligrec[candidates]}.",
     ),
+)
+
+_WITHIN = (
+    ", ranks within study where the patients of an arm come from both (van Elteren's test: "
+    "patients of a study with one group only say nothing)"
 )
 
 
@@ -117,6 +122,7 @@ def _phrases(p: dict[str, Any], *, skipped: Sequence[str]) -> dict[str, str]:
         "regressed": f", {_list(regress)} regressed out" if regress else "",
         "filter": _FILTERS.get(p["pseudobulk"]["gene_filter"], p["pseudobulk"]["gene_filter"]),
         "engine": _ENGINES.get(p["de"]["engine"], p["de"]["engine"]),
+        "within": _WITHIN if p["between_patients"]["within_strata"] else "",
         "collections": _list(p["gsea"]["collections"]),
     }
 

@@ -226,7 +226,7 @@ STEP = Step(
         "work/source.json",
     ),
     makes=("claims.csv", "claims_detail.csv"),
-    params=("composition", "de"),
+    params=("composition", "de", "between_patients"),
     settings=("deep", "preset"),
     manifests=(
         "claims.toml",

@@ -11,6 +11,7 @@ from cartscope._schema import COMPOSITION
 from cartscope.study._context import cell_artifact
 from cartscope.study._model import Step
 from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.comparisons._strata import strata_of
 from cartscope.study.steps._patients import SIDE, cells_of, lacking, patient_shares
 from cartscope.study.steps._rows import not_tested, stack
 
@@ -33,12 +34,14 @@ def run(ctx: Context) -> None:
         if reason := lacking(cells):
             tables.append(not_tested(COMPOSITION, s.contrast.id, reason=reason))
             continue
+        strata = strata_of(ctx, s, samples)
+        contrast = (SIDE, GROUP, REFERENCE) if strata is None else strata.sides(cells.obs)
         for parts in s.contrast.parts:
             tables.append(
                 tl.composition(
                     cells,
                     parts=parts,
-                    contrast=(SIDE, GROUP, REFERENCE),
+                    contrast=contrast,
                     min_cells=min_cells,
                     name=s.contrast.id,
                 )
@@ -55,7 +58,7 @@ STEP = Step(
     title="Shares of cells between patients",
     needs=(cell_artifact("car"), cell_artifact("t_subsets"), "tables/samples.csv"),
     makes=("tables/composition.csv", "tables/composition_patients.csv"),
-    params=("composition",),
+    params=("composition", "between_patients"),
     manifests=("contrasts.toml",),
     run=run,
 )

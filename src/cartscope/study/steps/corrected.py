@@ -13,6 +13,7 @@ from cartscope._schema import CORRECTED, CORRECTED_PATIENTS
 from cartscope.study._context import cell_artifact
 from cartscope.study._model import Step
 from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.comparisons._strata import strata_of
 from cartscope.study.steps._patients import SIDE, cells_of, lacking
 from cartscope.study.steps._rows import not_tested, stack
 
@@ -72,6 +73,7 @@ def _corrected(
     sides = negative.obs.astype({k.obs.patient: str, SIDE: str}).drop_duplicates(k.obs.patient)
     levels = dict(zip(sides[k.obs.patient], sides[SIDE], strict=True))
     minimum = ctx.preset.values("composition")["min_cells"]
+    strata = strata_of(ctx, s, ctx.read_table("tables/samples.csv"))
     out = []
     for parts, shares in _shares(s.contrast, population.label):
         weighted = None
@@ -81,7 +83,13 @@ def _corrected(
             shares(negative), shares(positive), missed.dropna().to_dict(), weighted=weighted
         )
         table = tl.compare_fractions(
-            fixed, levels, contrast=(GROUP, REFERENCE), min_cells=minimum, name=s.contrast.id
+            fixed,
+            levels,
+            contrast=(GROUP, REFERENCE),
+            min_cells=minimum,
+            name=s.contrast.id,
+            strata=None if strata is None else strata.of,
+            within="" if strata is None else strata.name,
         )
         side = fixed["sample_or_patient"].map(levels)
         table = table.join(_said(fixed, side, minimum=minimum), on="population")
@@ -131,7 +139,7 @@ STEP = Step(
         "tables/samples.csv",
     ),
     makes=("tables/corrected.csv", "tables/corrected_patients.csv"),
-    params=("composition",),
+    params=("composition", "between_patients"),
     manifests=("contrasts.toml",),
     run=run,
 )

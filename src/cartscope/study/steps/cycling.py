@@ -11,6 +11,7 @@ from cartscope._schema import CYCLING
 from cartscope.study._context import cell_artifact
 from cartscope.study._model import Step
 from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.comparisons._strata import strata_of
 from cartscope.study.steps._patients import SIDE, cells_of, lacking, patient_shares
 from cartscope.study.steps._rows import not_tested, stack
 
@@ -34,10 +35,12 @@ def run(ctx: Context) -> None:
         if reason := lacking(cells):
             tables.append(not_tested(CYCLING, s.contrast.id, reason=reason))
             continue
+        strata = strata_of(ctx, s, samples)
+        contrast = (SIDE, GROUP, REFERENCE) if strata is None else strata.sides(cells.obs)
         tables.append(
             tl.cycling(
                 cells,
-                contrast=(SIDE, GROUP, REFERENCE),
+                contrast=contrast,
                 population=population.label,
                 min_cells=min_cells,
                 name=s.contrast.id,
@@ -54,7 +57,7 @@ STEP = Step(
     title="Shares of cycling cells between patients",
     needs=(cell_artifact("car"), cell_artifact("cycle"), "tables/samples.csv"),
     makes=("tables/cycling.csv", "tables/cycling_patients.csv"),
-    params=("cycling",),
+    params=("cycling", "between_patients"),
     manifests=("contrasts.toml",),
     run=run,
 )

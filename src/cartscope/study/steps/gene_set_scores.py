@@ -14,6 +14,7 @@ from cartscope.study._model import Step
 from cartscope.study.comparisons._groups import GROUP, REFERENCE, is_blank, split
 from cartscope.study.comparisons._pseudobulk import pseudobulk_artifact
 from cartscope.study.comparisons._set_notes import NOTES, SETS, overlaps, with_notes
+from cartscope.study.comparisons._strata import strata_of
 from cartscope.study.steps._profiles import rows_of
 from cartscope.study.steps._rows import not_tested, stack
 from cartscope.study.steps.pseudobulk import TABLE
@@ -87,10 +88,15 @@ def compare_sets(ctx: Context, rows: AnnData, s: Split) -> pd.DataFrame:
     A table that follows ``GENE_SET_SCORES``.
     """
     limits = ctx.preset.values("gsea")
+    strata = strata_of(ctx, s, ctx.read_table("tables/samples.csv"))
+    contrast: tuple = ("group", GROUP, REFERENCE)
+    if strata is not None:
+        rows = rows.copy()
+        contrast = strata.sides(rows.obs)
     return tl.gene_set_patient_test(
         rows,
         io.read_gene_sets(ctx.manifests.file(SETS)),
-        contrast=("group", GROUP, REFERENCE),
+        contrast=contrast,
         paired=s.within_patient,
         min_size=limits["min_size"],
         max_size=limits["max_size"],
@@ -103,7 +109,7 @@ STEP = Step(
     title="Gene sets between patients",
     needs=(TABLE, "tables/samples.csv"),
     makes=("tables/gene_set_scores.csv", "tables/gene_set_overlap.csv", PATIENTS),
-    params=("gsea",),
+    params=("gsea", "between_patients"),
     manifests=("contrasts.toml", SETS, NOTES),
     run=run,
 )

@@ -70,7 +70,7 @@ STEP = Step(
         )
     ),
     makes=("tables/influence.csv",),
-    params=("pseudobulk", "de", "composition", "cycling", "gsea", "ligrec"),
+    params=("pseudobulk", "de", "composition", "cycling", "gsea", "ligrec", "between_patients"),
     settings=("preset",),
     manifests=("claims.toml", "contrasts.toml", "gene_sets/study.gmt", "ligand_receptor.toml"),
     # pairs are counted by both presets

@@ -24,6 +24,7 @@ from cartscope.study.comparisons._ligrec_candidates import (
     picking_genes,
     rule_options,
 )
+from cartscope.study.comparisons._strata import strata_of
 from cartscope.study.steps._rows import not_tested, stack
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def run(ctx: Context) -> None:
         elif c.interaction:
             out.arms.append(arms_table(ctx, scores, s, samples=samples))
         else:
-            _one_arm(ctx, scores, s, genes=genes, out=out)
+            _one_arm(ctx, scores, s, genes=genes, samples=samples, out=out)
     single = [s for s in splits if not s.contrast.interaction]
     double = [s for s in splits if s.contrast.interaction]
     ctx.write_table("tables/ligrec.csv", stack(LIGREC, out.tests, splits=single))
@@ -90,7 +91,13 @@ def _no_cells(s: Split, out: _Tables) -> None:
 
 
 def _one_arm(
-    ctx: Context, scores: LigandReceptorScores, s: Split, *, genes: frozenset[str], out: _Tables
+    ctx: Context,
+    scores: LigandReceptorScores,
+    s: Split,
+    *,
+    genes: frozenset[str],
+    samples: pd.DataFrame,
+    out: _Tables,
 ) -> None:
     values = ctx.preset.values("ligrec")
     side = {p: name for name in (GROUP, REFERENCE) for p in s.members(name)}
@@ -98,12 +105,14 @@ def _one_arm(
     picked = values["candidates"] == "de"
     # who looks first and names afterwards has no family of named pairs
     options: dict[str, Any] = {"report" if picked else "primary": pairs}
+    if (strata := strata_of(ctx, s, samples)) is not None:
+        options |= {"strata": strata.of, "within": strata.name}
     table = tl.ligand_receptor_test(
         scores, side, contrast=(GROUP, REFERENCE), name=s.contrast.id,
         **rule_options(values, genes), **options,
     )  # fmt: skip
     out.tests.append(table.assign(candidates=TWICE) if picked else table)
-    out.counts.append(count_candidates(ctx, scores, side, genes=genes, name=s.contrast.id))
+    out.counts.append(count_candidates(ctx, scores, s, genes=genes, samples=samples))
     out.patients.append(_per_patient(scores.to_frame(pairs), s))
 
 
@@ -165,12 +174,12 @@ STEP = Step(
         "tables/ligrec_interaction.csv",
         "tables/ligrec_patients.csv",
     ),
-    params=("ligrec", "de"),
+    params=("ligrec", "de", "between_patients"),
     manifests=("contrasts.toml", "ligand_receptor.toml"),
     inputs=lambda ctx: {
         f"{name} {section}": ctx.manifests.preset(name).values(section)
         for name in PRESETS
-        for section in ("ligrec", "de")
+        for section in ("ligrec", "de", "between_patients")
     },
     seeded=True,
     run=run,

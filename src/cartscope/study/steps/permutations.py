@@ -42,7 +42,7 @@ STEP = Step(
         dict.fromkeys(n for e in all_evidence().values() if e.permuted is not None for n in e.needs)
     ),
     makes=(TABLE,),
-    params=("pseudobulk", "de", "composition", "cycling", "gsea"),
+    params=("pseudobulk", "de", "composition", "cycling", "gsea", "between_patients"),
     settings=("deep", "preset"),
     manifests=("claims.toml", "contrasts.toml", "gene_sets/study.gmt"),
     seeded=True,
