@@ -84,6 +84,8 @@ def test_paired_patients_are_compared_with_themselves(rng):
     assert row["p_value"] == pytest.approx(2 / 2**10)
     assert row["min_p"] == pytest.approx(2 / 2**10)
     assert (row["n_group"], row["u"]) == (10, 55)
+    # one table with those of unpaired patients
+    assert (row["within"], row["n_alone"]) == ("", 0)
     assert 0 < row["ci_low"] < row["effect"] < row["ci_high"]
     assert table.attrs["left_out"] == ["alone"]
 

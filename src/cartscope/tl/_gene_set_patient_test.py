@@ -65,8 +65,8 @@ def gene_set_patient_test(
     -------
     One row per set: contrast, gene_set, size, n_group, n_reference, median_group,
     median_reference (mean z), effect with ci_low and ci_high (Hodges-Lehmann, 95%), u, p_value,
-    fdr (Benjamini-Hochberg over the sets), family_size, min_p, reason, and of unpaired patients
-    superiority, within, n_alone.
+    fdr (Benjamini-Hochberg over the sets), family_size, min_p, reason, superiority (nan where paired),
+    within, n_alone.
 
     Raises
     ------
@@ -113,9 +113,10 @@ def gene_set_patient_test(
         table["within"] = groups.within
     table.insert(0, "gene_set", list(sets))
     table["size"] = sizes
-    alone = int(table["n_alone"].max()) if "n_alone" in table else 0
     few = empty_reason(
-        (int(table["n_group"].max()), int(table["n_reference"].max())), need="a row", alone=alone
+        (int(table["n_group"].max()), int(table["n_reference"].max())),
+        need="a row",
+        alone=int(table["n_alone"].max()),
     )
     table["reason"] = [
         f"size {n} is below min_size={min_size}"
@@ -267,6 +268,9 @@ def _paired_test(scores: np.ndarray) -> pd.DataFrame:
             "u": result.v,
             "p_value": result.p_value,
             "min_p": min(1.0, 2.0 ** (1 - half)),
+            "superiority": np.nan,
+            "within": "",
+            "n_alone": 0,
         }
     )
 
