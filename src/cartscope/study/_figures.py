@@ -68,6 +68,7 @@ def _draw(ctx: Context, spec: FigureSpec) -> None:
     open_before = set(plt.get_fignums())
     with pl.style():
         note = spec.note.replace("{de}", _de_test(ctx))
+        note = note[:1].upper() + note[1:]
         try:
             figure, source = spec.draw(ctx)
         except NotDrawable as answer:

@@ -65,8 +65,8 @@ def gene_set_patient_test(
     -------
     One row per set: contrast, gene_set, size, n_group, n_reference, median_group,
     median_reference (mean z), effect with ci_low and ci_high (Hodges-Lehmann, 95%), u, p_value,
-    fdr (Benjamini-Hochberg over the sets), family_size, min_p, reason, superiority (nan where paired),
-    within, n_alone.
+    fdr (Benjamini-Hochberg over the sets), family_size, min_p, reason, superiority
+    (nan where paired), within, n_alone.
 
     Raises
     ------

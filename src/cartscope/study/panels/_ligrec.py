@@ -109,9 +109,10 @@ def floor_note(ax: Axes, table: pd.DataFrame) -> None:
         tied = f" ({alone} without ties)" if best < untied and shown != alone else ""
         words = f"{family} " if family else ""
         where = f" within {within}" if within else ""
+        space = "\n    " if within else " "
         lines.append(
-            f"{contrast}: n = {n[0]} v {n[1]}{where}, {size:,} {words}tests, smallest attainable "
-            f"p = {shown}{tied}{_reach(untied, size)}"
+            f"{contrast}: n = {n[0]} v {n[1]}{where}, {size:,} {words}tests,{space}"
+            f"smallest attainable p = {shown}{tied}{_reach(untied, size)}"
         )
     lines += _rule(table)
     ax.set_xlabel("\n".join(lines), fontsize=5.5, color="#555555", loc="left")
@@ -192,7 +193,7 @@ def pair_strip(
         chosen &= (here["source"] == source) & (here["target"] == target)
         return here[chosen].copy()
 
-    parts, order, palette, tests = [], [], {}, {}
+    parts, order, palette, tests, compared = [], [], {}, {}, []
     for arm, contrast in arms.items():
         scores, rows = of(_panels.read(ctx, PATIENTS), contrast), of(results(ctx), contrast)
         names = {side: f"{text}\n{arm}" for side, text in SIDES.items()}
@@ -200,6 +201,8 @@ def pair_strip(
         order += ends
         palette |= dict(zip(ends, (pl.REFERENCE, pl.GROUP), strict=True))
         tests[ends] = _say(rows)
+        compared += [f"{arm}: {_panels.within(row)}" for _, row in rows.head(1).iterrows()
+                     if _panels.within(row)]  # fmt: skip
         for column, none in {
             "p_value": np.nan,
             "fdr": np.nan,
@@ -233,6 +236,7 @@ def pair_strip(
     n = [f"{first}\n({last.removeprefix('n = ')})" for first, *_, last in texts]
     ax.set_xticks(range(len(order)), n)
     lines = [f"{n}: {_say(of(results(ctx), c)).replace(chr(10), ', ')}" for n, c in below.items()]
+    lines = [*compared, *lines]
     if differ:
         lines += _arms_differ(of(_panels.read(ctx, ARMS), differ))
     _name_arms(ax, list(arms), note="\n".join(lines))
@@ -241,7 +245,10 @@ def pair_strip(
 
 def _say(rows: pd.DataFrame) -> str:
     tested = rows[rows["p_value"].notna()]
-    return _panels.say_p(tested.iloc[0], family=False) if len(tested) else "not tested"
+    if tested.empty:
+        return "not tested"
+    # within what stands below: three lines over a bracket would cover its neighbour
+    return _panels.say_p(tested.iloc[0].drop("within", errors="ignore"), family=False)
 
 
 def _arms_differ(rows: pd.DataFrame) -> list[str]:
