@@ -206,8 +206,8 @@ def differential_expression(
         it), ``alpha`` (0.1, what independent filtering aims at), ``cooks`` (True: replace and set
         aside count outliers), ``independent_filtering`` (True), ``size_factors`` ("ratio" or
         "poscounts").
-        ``quasi_likelihood``: ``robust`` (False; True: a gene far more variable than the others is
-        held by its own variance), ``cooks`` (True: set aside genes that one count decides),
+        ``quasi_likelihood``: ``robust`` (True: a gene far more variable than the others is held by
+        its own variance), ``cooks`` (True: set aside genes that one count decides),
         ``independent_filtering`` (False: with it, called genes are false more often than the level
         says), ``alpha`` and ``size_factors`` as above.
         ``limma_voom``: ``block`` (column of obs whose samples are correlated, a patient's say),
