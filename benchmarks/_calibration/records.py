@@ -36,6 +36,8 @@ CALLED = "CAR- shares as called, missed CAR T cells included"
 GENES = "a gene-permutation p: not a patient-level test"
 TAIL = "the far tail of Wald z at few degrees of freedom"
 UNEQUAL = "one variance for rare and common parts, for patients with many cells and with few"
+# the models without study are there to be compared with, no claim rests on them
+BESIDE_CONTRASTS = ("_without_study",)
 PAIR = ("ligand", "receptor", "source", "target")
 SET, PART = ("gene_set",), ("population",)
 
@@ -229,7 +231,8 @@ def summarize(records: Mapping[str, Sequence[Mapping[str, Any]]], *, level: str)
         groups.setdefault((one["test"], one["contrast"]), []).append(one)
     for (test, contrast), found in sorted(groups.items(), key=lambda g: (order[g[0][0]], g[0][1])):
         family = families[test]
-        base = {"level": level, "role": family.role, "test": test, "table": family.table}
+        role = BESIDE if contrast.endswith(BESIDE_CONTRASTS) else family.role
+        base = {"level": level, "role": role, "test": test, "table": family.table}
         base |= {"engine": family.engine, "contrast": contrast, "note": family.note}
         # what both ways call is at most what one of them calls
         at_most = family.engine == "both"

@@ -67,8 +67,7 @@ def _draw(ctx: Context, spec: FigureSpec) -> None:
     pdf, png, csv = figure_files(spec.id)
     open_before = set(plt.get_fignums())
     with pl.style():
-        note = spec.note.replace("{de}", _de_test(ctx))
-        note = note[:1].upper() + note[1:]
+        note = _note(spec, ctx)
         try:
             figure, source = spec.draw(ctx)
         except NotDrawable as answer:
@@ -91,9 +90,12 @@ def _draw(ctx: Context, spec: FigureSpec) -> None:
         io.write_table(source, temporary)
 
 
-def _de_test(ctx: Context) -> str:
+def _note(spec: FigureSpec, ctx: Context) -> str:
     engine = ctx.preset.values("de")["engine"]
-    return _DE_TESTS.get(engine, engine)
+    test = _DE_TESTS.get(engine, engine)
+    if spec.note.startswith("{de}"):
+        test = test[:1].upper() + test[1:]
+    return spec.note.replace("{de}", test)
 
 
 def _say_why(spec: FigureSpec, reason: str) -> tuple[MplFigure, pd.DataFrame]:

@@ -72,7 +72,14 @@ def _between_patients(ctx: Context, sets: Iterable[str], contrasts: list[str]) -
                      else "not tested" for key in keys]  # fmt: skip
             lines.append(f"{_panels.short_set(name)}: {', '.join(words)}")
     title = "between patients, U test of one score each, p from left to right:"
-    return [title, *lines] if lines else []
+    return [title, *lines, *_within(table, contrasts)] if lines else []
+
+
+def _within(table: pd.DataFrame, contrasts: list[str]) -> list[str]:
+    """Return a line per contrast whose patients were compared within strata."""
+    rows = table[table["p_value"].notna()].reset_index().drop_duplicates("contrast")
+    words = {row["contrast"]: _panels.within(row) for _, row in rows.iterrows()}
+    return [f"{CONTRASTS[c]}: {words[c]}" for c in contrasts if words.get(c)]
 
 
 FIGURE = FigureSpec(
