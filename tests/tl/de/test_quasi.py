@@ -253,6 +253,24 @@ def test_a_wild_count_in_a_pair_is_held_by_the_variance_of_its_gene():
     assert (fits[True]["df"][:3] < 9).all()
 
 
+def test_many_rare_genes_do_not_spoil_the_level_of_the_others():
+    """Every gene given is tested, and the deviance of rare ones lies below its degrees of freedom.
+
+    A prior that they teach too takes P(p < 0.05) of the others to 0.12, that of p < 0.001 to 0.017.
+    """
+    rates = []
+    for seed in range(5):
+        data = two_groups(seed, genes=2000, each=4)
+        rng = np.random.default_rng(seed)
+        depth = np.exp(rng.normal(0, 0.3, 8))[:, None]
+        data.X[:, :1600] = rng.negative_binomial(6, 6 / (6 + 0.5 * depth), (8, 1600))
+        table = differential_expression(data, design="~ group", contrast=GROUP, engine=QUASI)
+        p = table["p_value"][1600:]
+        rates.append([(p < a).mean() for a in (0.05, 0.01, 0.001)])
+    # 2,000 genes: standard errors of 0.005, 0.002 and 0.0007
+    assert (np.mean(rates, axis=0) < [0.065, 0.017, 0.004]).all()
+
+
 def test_genes_that_vary_more_than_others_are_held_by_their_own_variance():
     """Cytokines do; a prior of the other genes would take its variance for theirs.
 

@@ -31,7 +31,7 @@ def robust_prior_freedom(
         Its variance.
     """
     out = np.full(sigma2.shape, prior_freedom)
-    if prior_freedom == 0:
+    if prior_freedom == 0 or not sigma2.size:
         return out
     ratio = sigma2 / prior_variance
     log_tail = f_distribution.logsf(ratio, freedom, prior_freedom)
