@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
@@ -168,7 +169,7 @@ def test_many_patients_turn_asymptotic_and_agree_with_the_exact_test():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"strata": (["a"], ["a", "a"])}, r"strata of x has shape \(1,\); give one label for each"),
+        ({"strata": (["a"], ["a", "a"])}, "strata of x has 1 labels; give one for each of 2"),
         ({"strata": (["a", None], ["a", "a"])}, r"strata of x is missing at positions \[1\]"),
         ({"strata": (["a"] * 2, ["a"] * 2), "alternative": "more"}, "alternative"),
         ({"strata": (["a"] * 2, ["a"] * 2), "method": "guess"}, "method"),
@@ -186,10 +187,53 @@ def test_shapes_and_sizes_are_named():
         stats.smallest_p([3], [3, 4])
     with pytest.raises(InputError, match="pooled holds the values of one stratum"):
         stats.attainable_level([3, 2], [3, 4], pooled=[1.0] * 12)
-    with pytest.raises(InputError, match=r"needs .* sums; use method='auto' or 'asymptotic'"):
+    with pytest.raises(InputError, match=r"more than [0-9,]+ sums; use method='asymptotic'"):
         stats.van_elteren(
             np.arange(400.0),
             np.arange(400.0),
             strata=(np.repeat(list("abcd"), [100, 101, 99, 100]),) * 2,
             method="exact",
         )
+    with pytest.raises(InputError, match="n_x is nan; a group needs a whole number"):
+        stats.smallest_p([3, float("nan")], [3, 2])
+
+
+@pytest.mark.parametrize("n", [20, 30, 45])
+def test_tails_are_exact_where_chances_are_tiny(n):
+    low, high, one = np.arange(n) - 100.0, np.arange(n) + 100.0, (["s"] * n, ["s"] * n)
+    for alternative in ("greater", "less", "two-sided"):
+        above = stats.van_elteren(high, low, strata=one, alternative=alternative)
+        plain = stats.mann_whitney(high, low, alternative=alternative)
+        assert above.p_value == pytest.approx(plain.p_value, rel=1e-12)
+    up = stats.van_elteren(high, low, strata=one)
+    down = stats.van_elteren(low, high, strata=one)
+    assert up.p_value == down.p_value == up.min_p > 0
+
+
+def test_p_values_that_are_fractions_are_rounded_once():
+    assert stats.smallest_p([2, 1], [3, 1]) == 0.1
+    assert stats.attainable_level([2, 1], [3, 1], alpha=0.1) == 0.0
+    assert stats.smallest_p([2, 1], [3, 3]) == 0.05
+    assert stats.smallest_p([3], [3]) == 0.1
+
+
+def test_many_strata_of_different_sizes_turn_asymptotic_by_themselves():
+    sizes = [10, 12, 16, 18, 22]
+    labels = np.repeat(list("abcde"), [s // 2 for s in sizes])
+    rng = np.random.default_rng(10)
+    x, y = rng.normal(size=labels.size), rng.normal(size=labels.size)
+    found = stats.van_elteren(x, y, strata=(labels, labels))
+    assert found.method == "asymptotic"
+    assert 0 < found.min_p < 1e-6
+    assert stats.hodges_lehmann(x, y, strata=(labels, labels)).method == "asymptotic"
+    equal = np.repeat(list("abcde"), 4)  # equal weights meet in the same sums
+    assert stats.van_elteren(x[:20], y[:20], strata=(equal, equal)).method == "exact"
+
+
+def test_labels_are_one_stratum_whatever_their_kind():
+    x, y = [3.0, 4.0, 5.0], [1.0, 2.0, 6.0]
+    plain = stats.mann_whitney(x, y).p_value
+    for labels in (([1, 1, 1], [1.0, 1.0, 1.0]), (pd.array(["a"] * 3, dtype="string"), ["a"] * 3)):
+        assert stats.van_elteren(x, y, strata=labels).p_value == pytest.approx(plain)
+    with pytest.raises(InputError, match=r"strata of y is missing at positions \[2\]"):
+        stats.van_elteren(x, y, strata=([1, 1, 1], pd.array([1, 1, None], dtype="Int64")))

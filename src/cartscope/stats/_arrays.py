@@ -73,7 +73,7 @@ def group_size(n: int, *, name: str) -> int:
     name
         How the message calls it.
     """
-    if isinstance(n, bool) or n != int(n) or n < 1:
+    if isinstance(n, bool) or not np.isfinite(n) or n != int(n) or n < 1:
         msg = f"{name} is {n!r}; a group needs a whole number of observations, 1 or more."
         raise InputError(msg)
     return int(n)

@@ -149,10 +149,8 @@ def _within(
     found = []
     for x, y in zip(np.atleast_2d(first.T), np.atleast_2d(second.T), strict=True):
         a, b = ~np.isnan(x), ~np.isnan(y)
-        exact = max(a.sum(), b.sum()) < exact_below
-        found.append(
-            stratified_shift(x[a], y[b], (of_x[a], of_y[b]), level=level, exact=bool(exact))
-        )
+        codes_of = of_x[a], of_y[b]
+        found.append(stratified_shift(x[a], y[b], codes_of, level=level, exact_below=exact_below))
     if first.ndim == 1:
         return ShiftEstimate(*found[0])
     return ShiftEstimate(*(np.array(column) for column in zip(*found, strict=True)))

@@ -98,11 +98,15 @@ def _subset_sums(scores: np.ndarray, n: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RankSumNull:
-    """Null of the doubled rank sum of ``n`` out of ``len(midranks)`` observations."""
+    """Null of the doubled rank sum of ``n`` out of ``len(midranks)`` observations.
+
+    ``ways[i]`` of the assignments have the doubled sum ``origin + step * (null.low + i)``.
+    """
 
     null: Null
     origin: int
     step: int
+    ways: np.ndarray
 
     def p_value(self, doubled: np.ndarray, alternative: str) -> np.ndarray:
         """Return the p-values of doubled rank sums."""
@@ -133,7 +137,7 @@ def rank_sum_null(ties: tuple[int, ...], n: int) -> RankSumNull:
         left = _subset_sums(scores, size - n)
         counts, low = left[::-1], total - left.size + 1
     null = _tails(counts, low, center=n * total, scale=size)
-    return RankSumNull(null, n * int(doubled[0]), step)
+    return RankSumNull(null, n * int(doubled[0]), step, counts)
 
 
 @lru_cache(maxsize=128)
@@ -161,7 +165,7 @@ def signed_rank_null(doubled: tuple[int, ...]) -> RankSumNull:
     for score in scores.tolist():
         reach += score
         counts[score : reach + 1] += counts[: reach + 1 - score]
-    return RankSumNull(_tails(counts, 0, center=total, scale=2), 0, step)
+    return RankSumNull(_tails(counts, 0, center=total, scale=2), 0, step, counts)
 
 
 def u_cdf(n_x: int, n_y: int) -> np.ndarray:

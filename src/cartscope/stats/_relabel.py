@@ -95,7 +95,7 @@ def _codes(
         msg = f"{name} has shape {labels.shape}; give one label for each of {shape} patients."
         raise InputError(msg)
     plain = labels.tolist()
-    missing = [i for i, one in enumerate(plain) if _is_missing(one)]
+    missing = [i for i, one in enumerate(plain) if is_missing(one)]
     if missing:
         msg = f"{name} is missing for patients at positions {missing}; drop them first."
         raise InputError(msg)
@@ -106,7 +106,14 @@ def _codes(
         raise InputError(msg) from error
 
 
-def _is_missing(label: object) -> bool:
+def is_missing(label: object) -> bool:
+    """Say whether a label is None, NaN or NA.
+
+    Parameters
+    ----------
+    label
+        Of a patient.
+    """
     try:
         return label is None or bool(label != label)  # noqa: PLR0124 - only NaN differs from itself
     except TypeError:  # pandas' NA has no truth

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-Stratum = tuple[
-    tuple[int, ...], int
-]  # sizes of its groups of ties, observations of the first group
-LARGEST_SUPPORT = 1 << 24  # sums held at a time, an eighth of a GB
+# sizes of its groups of ties, observations of the first group
+Stratum = tuple[tuple[int, ...], int]
+LARGEST_SUPPORT = 1 << 22  # sums sorted at a time: half a second
 
 
 def van_elteren_weights(sizes: ArrayLike) -> np.ndarray:
@@ -37,17 +36,21 @@ def van_elteren_weights(sizes: ArrayLike) -> np.ndarray:
 
 @dataclass(frozen=True)
 class StratifiedNull:
-    """Null of a weighted sum of doubled rank sums: its values, ascending, and their chances."""
+    """Null of a weighted sum of doubled rank sums: its values, ascending, and the ways to each.
+
+    Ways are whole numbers, so that p-values are rounded once where there are fewer than 2**53, and
+    keep their relative precision beyond.
+    """
 
     values: np.ndarray
-    chances: np.ndarray
+    ways: np.ndarray
     mean: int
 
     def p_value(self, total: np.ndarray, alternative: str) -> np.ndarray:
         """Return p; two-sided is P(at least as far from the mean as the one observed)."""
         total = np.asarray(total)
-        up = np.append(np.cumsum(self.chances[::-1])[::-1], 0.0)
-        down = np.append(0.0, np.cumsum(self.chances))
+        up = np.append(np.cumsum(self.ways[::-1])[::-1], 0.0)
+        down = np.append(0.0, np.cumsum(self.ways))
 
         def above(t: np.ndarray) -> np.ndarray:
             return up[np.searchsorted(self.values, t, side="left")]
@@ -56,12 +59,14 @@ class StratifiedNull:
             return down[np.searchsorted(self.values, t, side="right")]
 
         if alternative == "greater":
-            return np.minimum(above(total), 1.0)
-        if alternative == "less":
-            return np.minimum(below(total), 1.0)
-        distance = np.abs(total - self.mean)
+            ways = above(total)
+        elif alternative == "less":
+            ways = below(total)
+        else:
+            distance = np.abs(total - self.mean)
+            ways = above(self.mean + distance) + below(self.mean - distance)
         # at the mean both tails hold the observed sum, which makes more than 1
-        return np.minimum(above(self.mean + distance) + below(self.mean - distance), 1.0)
+        return np.minimum(ways / down[-1], 1.0)
 
     def smallest(self, alternative: str) -> float:
         """Return the smallest p of any value."""
@@ -83,32 +88,44 @@ def stratified_null(strata: tuple[Stratum, ...]) -> StratifiedNull:
         Of each: sizes of its groups of ties from the smallest value up, and the number of its
         observations in the first group, at least one and not all.
     """
-    sizes = np.array([sum(ties) for ties, _ in strata])
-    weights = van_elteren_weights(sizes).tolist()
-    values, chances, mean = np.zeros(1, dtype=np.int64), np.ones(1), 0
-    for (ties, n), size, weight in zip(strata, sizes.tolist(), weights, strict=True):
-        one = rank_sum_null(ties, n)
-        chance = np.diff(one.null.cdf)
-        sums = one.origin + one.step * (one.null.low + np.arange(chance.size))
-        there = chance > 0
-        values, chances = _added((values, chances), (weight * sums[there], chance[there]))
-        mean += weight * n * (size + 1)
-    return StratifiedNull(values, chances, mean)
-
-
-def _added(
-    one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return values and chances of the sum of two independent numbers."""
-    (values, chances), (more, their) = one, other
-    if values.size * more.size > LARGEST_SUPPORT:
+    if not is_countable(strata):
         msg = (
-            f"the exact distribution over these strata needs {values.size * more.size:.1e} sums; "
-            "use method='auto' or 'asymptotic'."
+            f"the exact distribution over {len(strata)} strata of different sizes has more than "
+            f"{LARGEST_SUPPORT:,} sums; use method='asymptotic'."
         )
         raise InputError(msg)
-    found, where = np.unique(np.add.outer(values, more).ravel(), return_inverse=True)
-    return found, np.bincount(where, weights=np.multiply.outer(chances, their).ravel())
+    sizes = np.array([sum(ties) for ties, _ in strata])
+    weights = van_elteren_weights(sizes).tolist()
+    values, ways, mean = np.zeros(1, dtype=np.int64), np.ones(1), 0
+    for (ties, n), size, weight in zip(strata, sizes.tolist(), weights, strict=True):
+        one = rank_sum_null(ties, n)
+        there = np.flatnonzero(one.ways)
+        more = weight * (one.origin + one.step * (one.null.low + there))
+        values, where = np.unique(np.add.outer(values, more).ravel(), return_inverse=True)
+        ways = np.bincount(where, weights=np.multiply.outer(ways, one.ways[there]).ravel())
+        mean += weight * n * (size + 1)
+    return StratifiedNull(values, ways, mean)
+
+
+def is_countable(strata: tuple[Stratum, ...]) -> bool:
+    """Say whether the exact distribution is small enough to be counted.
+
+    Parameters
+    ----------
+    strata
+        As in :func:`stratified_null`.
+    """
+    sizes = np.array([sum(ties) for ties, _ in strata])
+    weights = van_elteren_weights(sizes)
+    step = int(np.gcd.reduce(weights))
+    support, reach = 1, 0
+    for (_, n), size, weight in zip(strata, sizes.tolist(), weights.tolist(), strict=True):
+        sums = 2 * n * (size - n) + 1  # of doubled midranks
+        if support * sums > LARGEST_SUPPORT:
+            return False
+        reach += weight // step * (sums - 1)
+        support = min(support * sums, reach + 1)
+    return True
 
 
 def untied(n_x: Sequence[int], n_y: Sequence[int]) -> tuple[Stratum, ...]:

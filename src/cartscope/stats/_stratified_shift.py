@@ -8,7 +8,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from cartscope.stats._arrays import NOT_TESTED
-from cartscope.stats._stratified_null import stratified_null, untied, van_elteren_weights
+from cartscope.stats._stratified_null import (
+    is_countable,
+    stratified_null,
+    untied,
+    van_elteren_weights,
+)
 
 
 class Shift(NamedTuple):
@@ -22,7 +27,12 @@ class Shift(NamedTuple):
 
 
 def stratified_shift(
-    x: np.ndarray, y: np.ndarray, codes: tuple[np.ndarray, np.ndarray], *, level: float, exact: bool
+    x: np.ndarray,
+    y: np.ndarray,
+    codes: tuple[np.ndarray, np.ndarray],
+    *,
+    level: float,
+    exact_below: int,
 ) -> Shift:
     """Return the weighted median of the differences within strata, with its interval.
 
@@ -36,8 +46,9 @@ def stratified_shift(
         Strata of x and of y.
     level
         Confidence asked for.
-    exact
-        Whether the limits come from the exact distribution.
+    exact_below
+        Group size from which the limits come from the normal approximation, as they do where the
+        exact distribution is too large.
     """
     parts, sizes = [], []
     for s in np.intersect1d(*codes):
@@ -48,6 +59,8 @@ def stratified_shift(
         return Shift(np.nan, np.nan, np.nan, np.nan, NOT_TESTED)
     n_x, n_y = np.array(sizes).T
     weight = van_elteren_weights(n_x + n_y)
+    few = max(n_x.sum(), n_y.sum()) < exact_below
+    exact = bool(few) and is_countable(untied(n_x.tolist(), n_y.tolist()))
     differences = np.concatenate(parts)
     order = np.argsort(differences, kind="stable")
     ordered = differences[order]
@@ -75,7 +88,7 @@ def _needed(
         null = stratified_null(untied(n_x.tolist(), n_y.tolist()))
         # from doubled rank sums to weighted counts of pairs
         counts = (null.values - (weight * n_x * (n_x + 1)).sum()) // 2
-        below = np.cumsum(null.chances)
+        below = np.cumsum(null.ways) / null.ways.sum()
         at = int(np.searchsorted(below, tail * (1 + 1e-12), side="right"))
         return float(counts[at]), 1 - 2 * float(below[at - 1]) if at else 1.0
     spread = np.sqrt((weight.astype(float) ** 2 * n_x * n_y * (n_x + n_y + 1) / 12).sum())

@@ -12,7 +12,13 @@ from cartscope._errors import InputError
 from cartscope.stats._arrays import ALTERNATIVES, METHODS, Alternative, Method, observations
 from cartscope.stats._null import doubled_midranks
 from cartscope.stats._ranks import rank_rows, tie_sizes
-from cartscope.stats._stratified_null import Stratum, stratified_null, van_elteren_weights
+from cartscope.stats._relabel import is_missing
+from cartscope.stats._stratified_null import (
+    Stratum,
+    is_countable,
+    stratified_null,
+    van_elteren_weights,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -67,8 +73,9 @@ def van_elteren(
     alternative
         What is tested: x differs from y, is greater, or is less.
     method
-        ``"auto"`` is exact where both groups hold fewer than ``exact_below`` observations, and
-        asymptotic (corrected for ties) elsewhere.
+        ``"auto"`` is exact where both groups hold fewer than ``exact_below`` observations and the
+        distribution can be counted (many strata of different sizes make it large), and asymptotic
+        (corrected for ties) elsewhere.
     exact_below
         Group size from which ``"auto"`` turns asymptotic.
 
@@ -80,7 +87,8 @@ def van_elteren(
     Raises
     ------
     InputError
-        If a group is empty, shapes don't match, or an option is unknown.
+        If a group is empty, shapes don't match, a stratum is missing, an option is unknown, or
+        ``method="exact"`` is out of reach.
 
     References
     ----------
@@ -129,16 +137,18 @@ def stratum_codes(strata: tuple[ArrayLike, ArrayLike], *, sizes: tuple[int, int]
     sizes
         Observations of x and of y.
     """
-    both = [np.asarray(one) for one in strata]
-    for name, one, size in zip("xy", both, sizes, strict=True):
-        if one.shape != (size,):
-            msg = f"strata of {name} has shape {one.shape}; give one label for each of {size}."
+    labels: list[object] = []
+    for name, one, size in zip("xy", strata, sizes, strict=True):
+        plain = list(one) if np.ndim(one) else [one]
+        if len(plain) != size:
+            msg = f"strata of {name} has {len(plain)} labels; give one for each of {size}."
             raise InputError(msg)
-        missing = [i for i, v in enumerate(one.tolist()) if v is None or v != v]  # noqa: PLR0124
-        if missing:
+        if missing := [i for i, label in enumerate(plain) if is_missing(label)]:
             msg = f"strata of {name} is missing at positions {missing}; drop those observations."
             raise InputError(msg)
-    return np.unique(np.concatenate([one.astype(str) for one in both]), return_inverse=True)[1]
+        labels += plain
+    seen: dict[object, int] = {}  # 1 and 1.0 are one stratum
+    return np.array([seen.setdefault(label, len(seen)) for label in labels])
 
 
 @dataclass(frozen=True)
@@ -220,7 +230,8 @@ def _fill(
     out["n_strata"][tests], out["pairs"][tests] = len(n_x), pairs.sum()
     out["superiority"][tests] = pattern.weights @ u / (pattern.weights @ pairs)
     total = pattern.weights @ sums
-    exact = method == "exact" or (method == "auto" and max(n_x.sum(), n_y.sum()) < exact_below)
+    few = max(n_x.sum(), n_y.sum()) < exact_below
+    exact = method == "exact" or (method == "auto" and few and is_countable(pattern.key))
     if exact:
         null = stratified_null(pattern.key)
         out["p_value"][tests] = null.p_value(total, alternative)
