@@ -106,5 +106,8 @@ STRATA = {
         "share of pairs of patients, of one stratum if there are, in which the group's is higher",
     ),
     "within": (TEXT, "what patients are compared within, study say; empty: all with all"),
-    "n_alone": (INTEGER, "patients whose stratum has nobody of the other group: not compared"),
+    "n_alone": (
+        INTEGER,
+        "patients whose stratum has nobody of the other group: not compared, not in n",
+    ),
 }

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cartscope import stats
-from cartscope._errors import ManifestError
+from cartscope._errors import InputError, ManifestError
 from cartscope.io import write_table
 from cartscope.manifest import read_contrasts
 from cartscope.study import Settings
@@ -17,6 +17,7 @@ from cartscope.study.comparisons._groups import split
 from cartscope.study.comparisons._strata import strata_of
 from cartscope.study.redo._label_tests import _rank_statistic
 from cartscope.study.redo._patient_values import compare, share_families
+from cartscope.study.report._cohort import contrast_table
 
 PAPER = {
     **{f"A{i}": ("GSE246490", "true", 2 if i < 4 else 1) for i in range(10)},
@@ -64,6 +65,29 @@ def test_one_study_or_none_known_is_all_patients_together(ctx):
     samples = table_of_samples(PAPER)
     samples.loc[samples["patient"] == "C01", "study"] = ""
     assert strata(ctx, "ligrec_crs_no_anakinra", samples).of["C01"] == "unknown"
+
+
+def test_strata_that_no_sample_tells_are_said(ctx, caplog):
+    without = table_of_samples(PAPER).drop(columns="study")
+    assert strata(ctx, "ligrec_crs_no_anakinra", without) is None
+    assert "no sample has study: patients are not compared within it" in caplog.text
+    write_table(without, ctx.path("samples.csv"))
+    ctx.path("tables").mkdir(exist_ok=True)
+    write_table(without, ctx.path("tables/samples.csv"))
+    notes = {row[0]: row[-1] for row in contrast_table(ctx).rows}
+    assert "no sample has study" in notes["ligrec_crs_no_anakinra"]
+    assert "no sample has" not in notes["ligrec_crs_anakinra"]
+
+
+def test_the_stratum_is_that_of_the_samples_compared(ctx):
+    day7 = table_of_samples(PAPER)
+    product = day7.assign(timepoint="infusion_product", study="", sample_id=day7["patient"] + "-IP")
+    found = strata(ctx, "ligrec_crs_no_anakinra", pd.concat([product, day7], ignore_index=True))
+    assert found.of["C01"] == "GSE197268"
+    twice = day7[day7["patient"] == "C01"].assign(study="another", sample_id="C01-again")
+    both = pd.concat([day7, twice], ignore_index=True)
+    with pytest.raises(InputError, match="C01 has study GSE197268 and another in one contrast"):
+        strata(ctx, "ligrec_crs_no_anakinra", both)
 
 
 def test_every_contrast_whose_arm_spans_both_studies_has_strata_or_a_design_with_study(ctx):
@@ -127,4 +151,7 @@ def test_strata_of_a_model_of_genes_alone_are_refused(ctx, tmp_path):
     path = tmp_path / "contrasts.toml"
     path.write_text(wrong, "utf-8")
     with pytest.raises(ManifestError, match="a de contrast has a design instead"):
+        read_contrasts(path)
+    path.write_text(text.replace('strata = ["study"]', 'strata = ["patient"]'), "utf-8")
+    with pytest.raises(ManifestError, match=r"strata names \['patient'\], within which nobody"):
         read_contrasts(path)

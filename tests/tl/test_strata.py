@@ -136,6 +136,37 @@ def test_a_moderated_t_has_a_mean_for_each_stratum():
     np.testing.assert_allclose(within["effect"], np.linalg.lstsq(x, logits, rcond=None)[0][2])
 
 
+def test_a_part_of_patients_with_nobody_to_be_compared_with_leaves_the_family():
+    cells = _cells(_shares())
+    new = (cells.obs["study"] == "new").to_numpy()
+    cells.obs.loc[new & (np.arange(cells.n_obs) % 2 == 0), "t_subset"] = "elsewhere"
+    for test in COMPOSITION_TESTS:
+        table = tl.composition(cells, parts="t_subset", contrast=WITHIN, test=test)
+        row = table.set_index("population").loc["elsewhere"]
+        assert row["reason"] == "absent: no cell of this part in any patient compared"
+        assert np.isnan(row["p_value"])
+        assert (row["n_group"], row["n_reference"], row["n_alone"]) == (6, 4, 4)
+        assert (table["family_size"] == 2).all()
+
+
+def test_pairs_are_candidates_by_the_patients_that_are_compared():
+    ligand = np.ones((14, 1, 2)) + np.arange(14)[:, None, None]
+    ligand[:10, :, 1] = 0  # only patients of the other study express the second
+    pairs = pd.DataFrame({"ligand": ["CXCL10", "CXCL9"], "receptor": ["CXCR3", "CXCR3"]})
+    one = np.ones_like(ligand)
+    made = tl.LigandReceptorScores(
+        tuple(PATIENTS), ("m",), ("m",), ("m",), pairs, ligand, one, one, one, one[:, :, 0],
+        "product", 10,
+    )  # fmt: skip
+    plain = tl.ligand_receptor_test(made, LEVELS, contrast=("high", "low"))
+    assert plain["ligand"].tolist() == ["CXCL10"]  # 4 of 14 are fewer than 6
+    ligand[4:6, :, 1] = 1
+    plain = tl.ligand_receptor_test(made, LEVELS, contrast=("high", "low"))
+    assert plain["ligand"].tolist() == ["CXCL10", "CXCL9"]
+    within = tl.ligand_receptor_test(made, LEVELS, contrast=("high", "low"), strata=STRATA)
+    assert within["ligand"].tolist() == ["CXCL10"]  # 2 of 10 are fewer than 4
+
+
 def test_strata_that_each_hold_one_group_are_a_reason_not_a_result():
     cells = _cells(_shares())
     cells = cells[(cells.obs["study"] == "new") | (cells.obs["crs"] == "high")].copy()
@@ -154,5 +185,12 @@ def test_patients_without_a_stratum_are_left_out_by_name():
     cells.obs.iloc[0, cells.obs.columns.get_loc("study")] = "another"
     with pytest.raises(InputError, match=r"obs\['study'\] must be one value per patient"):
         tl.cycling(cells, contrast=WITHIN)
+    with pytest.raises(InputError, match=r"'patient'} leaves nobody to compare with"):
+        tl.cycling(cells, contrast=("crs", "high", "low", {"within": "patient"}))
+    with pytest.raises(InputError, match="for several columns paste them into one"):
+        tl.cycling(cells, contrast=("crs", "high", "low", {"within": ["study", "batch"]}))
+    cells.obs["batch"] = None
+    with pytest.raises(InputError, match=r"obs\['batch'\] is missing for every patient"):
+        tl.cycling(cells, contrast=("crs", "high", "low", {"within": "batch"}))
     with pytest.raises(InputError, match=r"fourth entry of contrast must be .*but is 'study'"):
         tl.cycling(cells, contrast=("crs", "high", "low", "study"))

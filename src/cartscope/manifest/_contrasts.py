@@ -106,6 +106,9 @@ class Contrast(Model):
                 "for instance at = { anakinra = true }, or interaction"
             )
             raise ValueError(msg)
+        if odd := {"group", "patient"} & set(self.strata):
+            msg = f"strata names {sorted(odd)}, within which nobody is left to compare with"
+            raise ValueError(msg)
         if self.strata and not {"gsea", "composition", "cycling", "ligrec"} & set(self.analyses):
             msg = (
                 "strata are for tests of one value per patient; a de contrast has a design instead"

@@ -11,7 +11,7 @@ from cartscope._errors import InputError
 from cartscope._schema import COMPOSITION, FRACTIONS
 from cartscope.tl._composition_tests import COMPOSITION_TESTS
 from cartscope.tl._patient_groups import Contrast, car_status_of, patient_groups, unit_codes
-from cartscope.tl._patient_test import adjust, empty_reason
+from cartscope.tl._patient_test import adjust, empty_reason, with_partner
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -154,12 +154,17 @@ def composition(
     rows = pd.DataFrame({"population": counts.columns.astype(str)})
     numbers = counts.reindex(used, fill_value=0).to_numpy(dtype=float)
     whole = totals.reindex(used, fill_value=0).to_numpy(dtype=float)
-    present = numbers.sum(axis=0) > 0
+    compared = np.ones(len(used), dtype=bool)
+    if within is not None:
+        mask = np.isfinite(with_partner(np.ones((len(used), 1)), in_group, within)[:, 0])
+        compared = mask if mask.any() else compared
+    present = numbers[compared].sum(axis=0) > 0
     result = method.function(numbers[:, present], whole, (in_group, within))
     rows = rows.join(result.set_index(np.flatnonzero(present)))
     for column, group in (("n_group", in_group), ("n_reference", ~in_group)):
-        rows[column] = rows[column].fillna(int(group.sum()))
-    rows["reason"] = np.where(present, "", "absent: no cell of this part in any patient")
+        rows[column] = rows[column].fillna(int((group & compared).sum()))
+    rows["n_alone"] = rows["n_alone"].fillna(int((~compared).sum()))
+    rows["reason"] = np.where(present, "", "absent: no cell of this part in any patient compared")
     few = empty_reason((int(in_group.sum()), int((~in_group).sum())), need=f"{min_cells} cells")
     if few:
         rows["reason"] = few
@@ -176,7 +181,7 @@ def composition(
     rows["contrast"] = groups.title if name is None else name
     rows["car_status"] = car_status_of(adata.obs)
     rows["test"] = test
-    rows["within"], rows["n_alone"] = groups.within, rows["n_alone"].fillna(0)
+    rows["within"] = groups.within
     table = COMPOSITION.check(adjust(rows))
     table.attrs.update(
         left_out=list(groups.left_out),

@@ -26,7 +26,8 @@ class CompositionTest:
     ``function(counts, totals, (in_group, strata))`` takes patients x parts, patients, patients,
     patients or None, and returns a row per part: what :func:`rank_columns` gives of the fractions
     (u, p_value and min_p those of the test), shift, shift_low, shift_high (fractions), and stat,
-    effect, effect_low, effect_high on the scale of the test. Patients are compared within strata.
+    effect, effect_low, effect_high on the scale of the test. Patients are compared within strata;
+    in a moderated t those with nobody to be compared with still tell of the variance.
     """
 
     name: str

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+_TESTED = ["u", "superiority", "p_value", "min_p", "effect", "ci_low", "ci_high"]
+
 
 def gene_set_patient_test(
     pdata: AnnData,
@@ -125,7 +127,7 @@ def gene_set_patient_test(
         for n in sizes
     ]
     off = table["reason"] != ""
-    table.loc[off, ["u", "p_value", "effect", "ci_low", "ci_high"]] = np.nan
+    table.loc[off, _TESTED] = np.nan
     table["contrast"] = groups.title if name is None else name
     out = GENE_SET_SCORES.check(adjust(table))
     out = out.sort_values(["p_value", "gene_set"], na_position="last", ignore_index=True)

@@ -10,7 +10,7 @@ from cartscope._errors import InputError
 from cartscope._schema import LIGREC
 from cartscope.tl._ligrec_means import subunits
 from cartscope.tl._patient_groups import Groups, level_text, strata_of, two_levels
-from cartscope.tl._patient_test import adjust, empty_reason, rank_columns
+from cartscope.tl._patient_test import adjust, empty_reason, rank_columns, with_partner
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -136,8 +136,14 @@ def compare_scores(
     for source in scores.senders:
         for target in scores.receivers:
             estimable, expressed = _expressed(scores, rows, between=(source, target), limits=limits)
+            counted = estimable
+            if groups.strata is not None:
+                # by who has a value where, not by what the values are: still blind
+                there = np.where(estimable, 1.0, np.nan)
+                counted = np.isfinite(with_partner(there, groups.in_group, groups.strata))
+                expressed &= counted
             smaller = np.minimum(
-                estimable[groups.in_group].sum(axis=0), estimable[~groups.in_group].sum(axis=0)
+                counted[groups.in_group].sum(axis=0), counted[~groups.in_group].sum(axis=0)
             )
             candidate = (expressed.sum(axis=0) >= smaller) & (smaller > 0) & chosen
             keep = np.flatnonzero(candidate | reported)

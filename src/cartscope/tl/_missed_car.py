@@ -196,8 +196,9 @@ def compare_fractions(
     group, reference = two_levels(contrast, name="contrast")
     for text in (group, reference):
         _check.one_of(text, sorted(set(texts.values())), name="a level of contrast")
-    patients = sorted(p for p, text in texts.items() if text in {group, reference})
-    in_group = np.array([texts[p] == group for p in patients])
+    known = set(fractions["sample_or_patient"])
+    patients = sorted(p for p, text in texts.items() if text in {group, reference} and p in known)
+    in_group = np.array([texts[p] == group for p in patients], dtype=bool)
     chosen = fractions[fractions["sample_or_patient"].isin(patients)]
     _one_row_each(chosen, [*KEY, "car_status"])
     kinds = (

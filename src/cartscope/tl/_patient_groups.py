@@ -92,9 +92,15 @@ def patient_groups(adata: AnnData, *, contrast: Contrast, unit: str) -> Groups:
     used = pairs[pairs["level"].isin(texts)].sort_values("unit")
     labels = None
     if strata is not None:
+        if strata in {unit, factor}:
+            msg = f'{{"within": {strata!r}}} leaves nobody to compare with; name study or batch.'
+            raise InputError(msg)
         _check.require(adata, "obs", strata, made_by="your own code: it holds study or batch")
         there = _one_each(adata.obs, unit, strata).set_index("unit")["level"]
         used = used[used["unit"].map(there) != ""]
+        if used.empty:
+            msg = f"obs[{strata!r}] is missing for every patient of the two groups; fill it in."
+            raise InputError(msg)
         labels = used["unit"].map(there).to_numpy()
     return Groups(
         names=tuple(used["unit"]),
@@ -177,8 +183,12 @@ def within_of(contrast: Contrast) -> str | None:
     if len(contrast) == 3:  # noqa: PLR2004
         return None
     last = contrast[3]
-    if not isinstance(last, Mapping) or set(last) != {"within"}:
-        msg = f'the fourth entry of contrast must be {{"within": obs column}}, but is {last!r}.'
+    right = isinstance(last, Mapping) and set(last) == {"within"}
+    if not right or not isinstance(last["within"], str):
+        msg = (
+            f'the fourth entry of contrast must be {{"within": obs column}}, but is {last!r}; '
+            "for several columns paste them into one."
+        )
         raise InputError(msg)
     return last["within"]
 

@@ -37,7 +37,7 @@ def rank_columns(
     """
     alone = np.zeros(values.shape[1], dtype=np.int64)
     if strata is not None:
-        compared = _with_partner(values, in_group, strata)
+        compared = with_partner(values, in_group, strata)
         alone = (np.isfinite(values) & ~np.isfinite(compared)).sum(axis=0)
         values = compared
     x, y = values[in_group], values[~in_group]
@@ -70,8 +70,18 @@ def rank_columns(
     return table
 
 
-def _with_partner(values: np.ndarray, in_group: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Return the values of units whose stratum has somebody of the other group, else nan."""
+def with_partner(values: np.ndarray, in_group: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Return the values of units whose stratum has somebody of the other group, else nan.
+
+    Parameters
+    ----------
+    values
+        Units x tests; nan where a unit has no value.
+    in_group
+        Which units are in the group.
+    strata
+        Stratum of each unit.
+    """
     out = np.full(values.shape, np.nan)
     for stratum in pd.unique(strata):
         here = strata == stratum

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHARES = ("composition", "corrected", "cycling")
 _PRIMARY = "primary"
 _EFFECT = {"shift": "effect", "shift_low": "ci_low", "shift_high": "ci_high"}
-_NOBODY = "nobody with enough cells is left on one side"
+_NOBODY = "nobody with enough cells is left to compare"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cartscope import _keys as k
 from cartscope.study.comparisons._groups import GROUP, REFERENCE, split
+from cartscope.study.comparisons._strata import absent_strata
 from cartscope.study.report._table import Table, short_names, table_of
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def contrast_table(ctx: Context) -> Table:
                 "analyses": ", ".join(contrast.analyses),
                 "compares": f"{label[0]} against {label[1]}",
                 "n": f"{len(s.members(GROUP))} / {len(s.members(REFERENCE))}",
-                "note": s.reason or contrast.caveat,
+                "note": s.reason
+                or "; ".join(t for t in (contrast.caveat, absent_strata(s, samples)) if t),
             }
         )
     return table_of(

@@ -48,13 +48,15 @@ def quasi_likelihood_fit(fit: DifferentialExpressionFit) -> DifferentialExpressi
     'quasi_likelihood'
     """
     if not isinstance(fit.state, DeseqState) or fit.state.shipped is not None:
+        shipped = " as PyDESeq2 ships it" if isinstance(fit.state, DeseqState) else ""
         msg = (
-            "quasi_likelihood_fit needs a fit of engine 'deseq2' with r_faithful, not "
-            f"{fit.engine.name!r}; fit with engine='quasi_likelihood'."
+            "quasi_likelihood_fit needs a fit of engine 'deseq2' with r_faithful=True, but is "
+            f"given one of {fit.engine.name!r}{shipped}; fit with engine='quasi_likelihood'."
         )
         raise InputError(msg)
     options = QuasiOptions(
         alpha=fit.options.alpha,
+        cooks=fit.options.cooks,
         size_factors=fit.options.size_factors,
         n_jobs=fit.options.n_jobs,
     )
