@@ -5,7 +5,7 @@
     python benchmarks/calibration.py labels   --cache FOLDER --run OUT [--quick 200] [--slow 50]
     python benchmarks/calibration.py table    --cache FOLDER [--brief] [--out calibration.csv]
 
-patients  null cohorts as sums of counts and numbers of cells per patient: about 5 s a cohort.
+patients  null cohorts as sums of counts and numbers of cells per patient: about 4 s a cohort.
 cells     whole null cohorts, cell by cell, through the steps of `reproduce`: a minute or two each.
           In both, expansion differs by CRS grade and CAR detection misses a fifth of the CAR T
           cells, so that CAR- shares differ with nothing planted: the corrected ones should not.
@@ -14,6 +14,8 @@ labels    the patients' labels of one finished run (OUT of `cartscope reproduce`
 table     what the cache holds, as a table: rates with 95% bounds against the level that the test
           can have with so many patients. "too many" and "too few" lie outside of 99.9% bounds,
           a mean over every feature by a tenth of the level too; "borderline" between the two.
+          What claims and calls of the recommended preset rest on stands first, what is published
+          or only shown after it; the last lines say how many of the first hold, and which do not.
 
 A killed run goes on where it stopped: every cohort leaves one small JSON in the cache.
 """

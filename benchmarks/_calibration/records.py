@@ -35,6 +35,7 @@ DECIDES, BESIDE = "decides", "beside"
 CALLED = "CAR- shares as called, missed CAR T cells included"
 GENES = "a gene-permutation p: not a patient-level test"
 TAIL = "the far tail of Wald z at few degrees of freedom"
+WITH = "CAR- populations hold missed CAR T cells"
 UNEQUAL = "one variance for rare and common parts, for patients with many cells and with few"
 # the models without study are there to be compared with, no claim rests on them
 BESIDE_CONTRASTS = ("_without_study",)
@@ -100,9 +101,9 @@ FAMILIES = (
     Family("cycling, exact U, every CAR T cell found", "found_cycling.csv", PART, "cycling",
            "found", exact=True),
     Family("ligand-receptor, named pairs", "tables/ligrec.csv", PAIR, "ligrec", exact=True,
-           where=(("family", "primary"),)),
+           where=(("family", "primary"),), note=WITH),
     Family("ligand-receptor, all pairs", "tables/ligrec.csv", PAIR, "ligrec", "all pairs",
-           exact=True, where=(("family", "exploratory"),)),
+           exact=True, where=(("family", "exploratory"),), note=WITH),
     Family("ligand-receptor, difference of the arms", "tables/ligrec_interaction.csv", PAIR,
            "ligrec_interaction", where=(("patients", ALL),),
            note="the untreated patients of the new study, all of one grade, included", role=BESIDE),
