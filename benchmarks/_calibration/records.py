@@ -39,6 +39,7 @@ WITH = "CAR- populations hold missed CAR T cells"
 UNEQUAL = "one variance for rare and common parts, for patients with many cells and with few"
 # the models without study are there to be compared with, no claim rests on them
 BESIDE_CONTRASTS = ("_without_study",)
+WITHOUT_STUDY = "without study in its design, for comparison"
 PAIR = ("ligand", "receptor", "source", "target")
 SET, PART = ("gene_set",), ("population",)
 
@@ -232,9 +233,10 @@ def summarize(records: Mapping[str, Sequence[Mapping[str, Any]]], *, level: str)
         groups.setdefault((one["test"], one["contrast"]), []).append(one)
     for (test, contrast), found in sorted(groups.items(), key=lambda g: (order[g[0][0]], g[0][1])):
         family = families[test]
-        role = BESIDE if contrast.endswith(BESIDE_CONTRASTS) else family.role
+        compared = contrast.endswith(BESIDE_CONTRASTS)
+        role, note = (BESIDE, WITHOUT_STUDY) if compared else (family.role, family.note)
         base = {"level": level, "role": role, "test": test, "table": family.table}
-        base |= {"engine": family.engine, "contrast": contrast, "note": family.note}
+        base |= {"engine": family.engine, "contrast": contrast, "note": note}
         # what both ways call is at most what one of them calls
         at_most = family.engine == "both"
         for i, alpha in enumerate(ALPHAS):

@@ -116,4 +116,7 @@ def test_the_report_shows_first_what_claims_rest_on_and_of_it_what_is_off(contex
     summary = calibration_summary(ctx)
     assert (summary["n"], summary["n_off"], summary["n_beside"]) == (4, 2, 3)
     assert summary["tests_off"] == ["DE, quasi-likelihood"]
-    assert summary["beside_off"] == ["GSEA, prerank", "composition, propeller"]
+    assert summary["beside_off"] == [
+        "GSEA, prerank (a gene-permutation p)",
+        "composition, propeller",
+    ]

@@ -94,6 +94,10 @@ def _spell(row: CalibrationRow | None) -> str:
     return "" if row is None else f"{row.rate:.3f} ({row.low:.3f}-{row.high:.3f})"
 
 
+def _named(key: tuple[str, str, str], notes: dict[tuple[str, str, str], str]) -> str:
+    return f"{key[1]} ({notes[key]})" if notes[key] else key[1]
+
+
 def calibration_summary(ctx: Context) -> dict[str, Any]:
     """Return how many tests hold, and what was run.
 
@@ -103,11 +107,11 @@ def calibration_summary(ctx: Context) -> dict[str, Any]:
         The run.
     """
     groups: dict[tuple[str, str, str], set[str]] = {}
-    roles = {}
+    roles, notes = {}, {}
     for row in ctx.manifests.calibration.row:
         key = row.level, row.test, row.contrast
         groups.setdefault(key, set()).add(row.verdict)
-        roles[key] = row.role
+        roles[key], notes[key] = row.role, row.note
     deciding = [key for key, role in roles.items() if role == DECIDES]
     off = {key for key, verdicts in groups.items() if TOO_MANY in verdicts}
     return {
@@ -115,7 +119,7 @@ def calibration_summary(ctx: Context) -> dict[str, Any]:
         "n_off": len(off.intersection(deciding)),
         "tests_off": sorted({test for _, test, _ in off.intersection(deciding)}),
         "n_beside": len(groups) - len(deciding),
-        "beside_off": sorted({test for _, test, _ in off.difference(deciding)}),
+        "beside_off": sorted({_named(key, notes) for key in off.difference(deciding)}),
         "levels": ctx.manifests.calibration.level,
         "measured": ctx.manifests.calibration.measured,
     }
