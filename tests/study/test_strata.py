@@ -15,6 +15,7 @@ from cartscope.study._context import Context
 from cartscope.study._registry import annotating_before
 from cartscope.study.comparisons._groups import split
 from cartscope.study.comparisons._strata import strata_of
+from cartscope.study.panels import _panels
 from cartscope.study.redo._label_tests import _rank_statistic
 from cartscope.study.redo._patient_values import compare, share_families
 from cartscope.study.report._cohort import contrast_table
@@ -86,7 +87,7 @@ def test_the_stratum_is_that_of_the_samples_compared(ctx):
     assert found.of["C01"] == "GSE197268"
     twice = day7[day7["patient"] == "C01"].assign(study="another", sample_id="C01-again")
     both = pd.concat([day7, twice], ignore_index=True)
-    with pytest.raises(InputError, match="C01 has study GSE197268 and another in one contrast"):
+    with pytest.raises(InputError, match="GSE197268 and another in one contrast, but patients are"):
         strata(ctx, "ligrec_crs_no_anakinra", both)
 
 
@@ -155,3 +156,11 @@ def test_strata_of_a_model_of_genes_alone_are_refused(ctx, tmp_path):
     path.write_text(text.replace('strata = ["study"]', 'strata = ["patient"]'), "utf-8")
     with pytest.raises(ManifestError, match=r"strata names \['patient'\], within which nobody"):
         read_contrasts(path)
+
+
+def test_a_panel_says_within_what_and_how_many_are_compared():
+    row = pd.Series({"p_value": 0.31, "fdr": 0.7, "family_size": 18})
+    assert _panels.say_p(row) == "p = 0.31\nq = 0.7 of 18 tests"
+    within = pd.concat([row, pd.Series({"within": "study", "n_group": 10.0, "n_reference": 6.0})])
+    assert _panels.say_p(within) == "p = 0.31\nq = 0.7 of 18 tests\nwithin study: 10 v 6"
+    assert _panels.say_p(pd.Series({**within, "within": ""})) == _panels.say_p(row)

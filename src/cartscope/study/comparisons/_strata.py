@@ -98,7 +98,7 @@ def _of_patient(samples: pd.DataFrame, patient: str, column: str) -> str:
     if len(known) > 1:
         msg = (
             f"samples: {patient} has {column} {' and '.join(known)} in one contrast, but patients "
-            " are compared within it; give one, or take it out of the contrast's strata."
+            "are compared within it; give one, or take it out of the contrast's strata."
         )
         raise InputError(msg)
     return known[0] if known else UNKNOWN
